@@ -1,0 +1,218 @@
+"""The values that cross from one stage to the next, each defined once.
+
+Hashes are lower-case hexadecimal text here, as every exchange writes them, and bytes in the
+database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first four of the 256 bits.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+# The eight ways a picture can be turned and mirrored, in the order the reference `pdqhash` gives.
+ORIENTATIONS = (
+    "identity",
+    "rot90",  # turned a quarter, counter-clockwise
+    "rot180",
+    "rot270",
+    "flip_vertical",  # top and bottom exchanged
+    "flip_horizontal",  # left and right exchanged
+    "transpose",
+    "anti_transpose",
+)
+
+PDQ_BITS = 256
+PDQ_BYTES = 32
+DEFAULT_RADIUS = 31
+DEFAULT_MIN_QUALITY = 50
+MAX_RADIUS = 64
+
+
+class Algorithm(StrEnum):
+    """A hash algorithm a list entry can be of."""
+
+    PDQ = "pdq"
+    MD5 = "md5"
+    SHA1 = "sha1"
+    SHA256 = "sha256"
+
+    @property
+    def size(self) -> int:
+        """The length of one hash, in bytes."""
+        return {"pdq": 32, "md5": 16, "sha1": 20, "sha256": 32}[self.value]
+
+
+class HashMode(StrEnum):
+    """How the pixels for a perceptual hash were obtained.
+
+    `exact`: full RGB decode, bit for bit what the reference `pdqhash` gives.
+    `fast`: luma only and scaled, for screening; at most 10 bits from exact at quality 80 and above.
+    """
+
+    EXACT = "exact"
+    FAST = "fast"
+
+
+class Verdict(StrEnum):
+    """The machine's answer about one file. It never says that something is illegal, or clean."""
+
+    KNOWN = "known"
+    SIMILAR = "similar"
+    NO_MATCH = "no_match"
+    UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digests:
+    """Cryptographic digests of a file's bytes, hexadecimal."""
+
+    md5: str
+    sha1: str
+    sha256: str
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameHashes:
+    """The PDQ hashes of one frame; a still picture has one frame, number 0.
+
+    `dihedral` holds the hash of the upright frame and of its turned and mirrored forms, in the
+    order of ORIENTATIONS. `stored` is the same of the pixels as they lie in the file, given only
+    where an EXIF orientation makes them differ: other tools hash those.
+    """
+
+    number: int
+    quality: int  # 0 to 100
+    dihedral: tuple[str, ...]
+    stored: tuple[str, ...] | None = None
+
+    @property
+    def pdq(self) -> str:
+        """The hash of the upright frame."""
+        return self.dihedral[0]
+
+    def to_json(self) -> dict[str, Any]:
+        """The frame as plain JSON values."""
+        out: dict[str, Any] = {
+            "frame": self.number,
+            "pdq": self.pdq,
+            "pdq_quality": self.quality,
+            "dihedral": list(self.dihedral),
+        }
+        if self.stored is not None:
+            out["stored_dihedral"] = list(self.stored)
+        return out
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "FrameHashes":
+        """The frame from what `to_json` gave."""
+        stored = data.get("stored_dihedral")
+        return cls(
+            number=data["frame"],
+            quality=data["pdq_quality"],
+            dihedral=tuple(data["dihedral"]),
+            stored=None if stored is None else tuple(stored),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageHashes:
+    """Everything hashed from one picture file.
+
+    `width` and `height` are those of the upright picture, in pixels. An animated picture has up to
+    three frames (first, middle, last). `flags` may hold `truncated` (only part of the file could
+    be decoded), `animated`, `turned` (an EXIF orientation was applied).
+    """
+
+    digests: Digests
+    format: str  # jpeg, png, gif, webp, tiff, bmp, heif, avif
+    width: int
+    height: int
+    mode: HashMode
+    frames: tuple[FrameHashes, ...]
+    flags: tuple[str, ...] = ()
+
+    kind = "image"
+
+    @property
+    def pdq(self) -> str:
+        """PDQ of the first frame, 64 hexadecimal digits."""
+        return self.frames[0].pdq
+
+    @property
+    def pdq_quality(self) -> int:
+        """Quality of the first frame, 0 to 100; below 50 a hash says little."""
+        return self.frames[0].quality
+
+    @property
+    def dihedral(self) -> list[str]:
+        """PDQ of the first frame in the eight orientations, in the order of ORIENTATIONS."""
+        return list(self.frames[0].dihedral)
+
+    @property
+    def md5(self) -> str:
+        """MD5 of the file's bytes."""
+        return self.digests.md5
+
+    @property
+    def sha1(self) -> str:
+        """SHA-1 of the file's bytes."""
+        return self.digests.sha1
+
+    @property
+    def sha256(self) -> str:
+        """SHA-256 of the file's bytes."""
+        return self.digests.sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotChecked:
+    """A file whose picture could not be examined, and why.
+
+    `digests` is None where even the bytes could not be read.
+    """
+
+    code: str  # stable: empty, not_a_picture, unknown_format, too_large, damaged, crashed, …
+    message: str  # for people: what happened and what to do
+    kind: str = "other"  # image, video, audio, archive, document, text, other
+    format: str = "unknown"
+    digests: Digests | None = None
+
+
+Examined = ImageHashes | NotChecked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """One entry of one hash list that a file matched.
+
+    `distance` is in bits (0 for cryptographic hashes); `orientation` is one of ORIENTATIONS, the
+    one of the examined picture that matched; `frame` is its frame number.
+    """
+
+    list_name: str
+    entry: int
+    algorithm: Algorithm
+    distance: int
+    orientation: str = "identity"
+    frame: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The match as the CLI and API write it."""
+        return {
+            "list": self.list_name,
+            "entry": self.entry,
+            "algorithm": self.algorithm.value,
+            "distance": self.distance,
+            "orientation": self.orientation,
+            "frame": self.frame,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """The verdict about one file, with every reason for it."""
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    matches: tuple[Match, ...] = ()
+    examined: Examined

@@ -1,0 +1,133 @@
+"""Every setting, read once from the environment into one frozen value.
+
+Each setting is `SAFELIGHT_<NAME>`; a secret may instead be given as `SAFELIGHT_<NAME>_FILE`, the
+path of a file that holds it. A value that cannot work refuses to start and names itself.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from safelight.errors import BadSetting
+
+PREFIX = "SAFELIGHT_"
+
+
+def _count(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        number = int(text)
+        if not least <= number <= most:
+            raise ValueError(f"must be from {least} to {most}")
+        return number
+
+    return parse
+
+
+def _path(text: str) -> Path:
+    path = Path(text).expanduser()
+    if not path.is_absolute():
+        raise ValueError("must be an absolute path")
+    return path
+
+
+def _database_url(text: str) -> str:
+    for prefix in ("postgresql://", "postgres://", "postgresql+psycopg://"):
+        if text.startswith(prefix):
+            return "postgresql+psycopg://" + text.removeprefix(prefix)
+    raise ValueError("must begin with postgresql://")
+
+
+def _name(text: str) -> str:
+    if not text or len(text) > 63 or not text.isprintable() or text != text.strip():
+        raise ValueError("must be 1 to 63 printable characters without blanks at the ends")
+    return text
+
+
+def default_home() -> Path:
+    """Where everything is kept when SAFELIGHT_HOME is not set."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/safelight")
+    return Path(os.environ.get("XDG_DATA_HOME") or "~/.local/share").expanduser() / "safelight"
+
+
+def _setting(
+    parse: Callable[[str], Any], default: Any, help_text: str, *, secret: bool = False
+) -> Any:
+    metadata = {"parse": parse, "help": help_text, "secret": secret}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata, repr=not secret)
+    return field(default=default, metadata=metadata, repr=not secret)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The installation's settings. Field names in upper case after SAFELIGHT_ are the variables."""
+
+    home: Path = _setting(
+        _path,
+        default_home,
+        "Folder for everything Safelight keeps: the embedded database, state of scans. 0700.",
+    )
+    database_url: str | None = _setting(
+        _database_url,
+        None,
+        "A PostgreSQL 15+ database to use instead of the embedded one.",
+        secret=True,
+    )
+    database_admin_url: str | None = _setting(
+        _database_url,
+        None,
+        "The same database under the role that owns its tables, for migrations.",
+        secret=True,
+    )
+    organisation: str = _setting(
+        _name, "default", "The organisation whose lists are used; made when first named."
+    )
+    actor: str | None = _setting(
+        _name, None, "Pseudonym that the audit trail records for this person or service."
+    )
+    contact: str | None = _setting(
+        str.strip, None, "Whom to call after a find: shown at the end of a scan that found something."
+    )
+    max_pixels: int = _setting(
+        _count(1, 1_000_000_000), 120_000_000, "Largest picture decoded, in pixels."
+    )
+    max_image_bytes: int = _setting(
+        _count(1, 1 << 40), 1 << 30, "Largest file decoded as a picture, in bytes."
+    )
+    decode_seconds: int = _setting(
+        _count(1, 3600), 60, "Longest time spent on one picture, in seconds."
+    )
+    decode_memory_mb: int = _setting(
+        _count(64, 1 << 20), 2048, "Memory one decoding child may use, in MiB."
+    )
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raise BadSetting, naming the variable, for a value that cannot work."""
+    env = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    for spec in fields(Settings):
+        variable = PREFIX + spec.name.upper()
+        text = env.get(variable)
+        if spec.metadata["secret"] and text is None:
+            text = _from_file(variable + "_FILE", env)
+        if text is None or text == "":
+            continue
+        try:
+            values[spec.name] = spec.metadata["parse"](text)
+        except ValueError as exc:
+            shown = "its value" if spec.metadata["secret"] else repr(text)
+            raise BadSetting(f"{variable}: {shown} cannot be used: {exc}.") from exc
+    return Settings(**values)
+
+
+def _from_file(variable: str, env: Mapping[str, str]) -> str | None:
+    if variable not in env:
+        return None
+    try:
+        return Path(env[variable]).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as exc:
+        raise BadSetting(f"{variable}: cannot read {env[variable]!r}: {exc}.") from exc
