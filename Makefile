@@ -83,6 +83,8 @@ $(STAMPS)/built: $(KERNEL) pyproject.toml | $(BIN)/python
 	$(PIP) install --no-build-isolation --no-deps --editable .
 	touch $@
 
+.SECONDARY:
+
 # In two steps, since the build needs what the lock file brings.
 env-%: $(STAMPS)/locked-%
 	@$(MAKE) --no-print-directory $(STAMPS)/built

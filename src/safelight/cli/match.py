@@ -97,8 +97,13 @@ def _print(found: list[tuple[str, Hit]]) -> None:
         say("No match on these lists.")
         return
     rows = [
-        (text, hit.match.list_name, str(hit.match.entry), hit.match.algorithm.value,
-         str(hit.match.distance))
+        (
+            text,
+            hit.match.list_name,
+            str(hit.match.entry),
+            hit.match.algorithm.value,
+            str(hit.match.distance),
+        )
         for text, hit in found
     ]
     print_table("", ("hash", "list", "entry", "algorithm", "distance"), rows)

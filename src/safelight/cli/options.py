@@ -36,12 +36,18 @@ QualityOption = Annotated[
 ]
 ModeOption = Annotated[
     HashMode,
-    typer.Option("--mode", help="exact: full decode. fast: scaled decode, near hits again exactly."),
+    typer.Option(
+        "--mode", help="exact: full decode. fast: scaled decode, near hits again exactly."
+    ),
 ]
 JobsOption = Annotated[
     int,
     typer.Option(
-        "--jobs", "-j", min=0, max=256, help="Files examined at once; 0: one per core.",
+        "--jobs",
+        "-j",
+        min=0,
+        max=256,
+        help="Files examined at once; 0: one per core.",
         show_default=False,
     ),
 ]

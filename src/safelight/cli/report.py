@@ -67,7 +67,9 @@ def print_what_now(contact: str | None) -> None:
     """Say on stderr what to do after a find, and what not."""
     say()
     say("What to do now")
-    say("  Do not open, copy, send or delete these files: each may be an offence, or destroy evidence.")
+    say(
+        "  Do not open, copy, send or delete these files: each may be an offence, or destroy evidence."
+    )
     say("  Leave the machine and the medium as they are, and note when and how they came to you.")
     say(f"  Call {contact or DEFAULT_CONTACT}.")
     say("  A match is a reason to look, by people who may; it is not yet a finding of fact.")
@@ -87,10 +89,7 @@ def _print_rows(title: str, rows: Sequence[dict[str, Any]], total: int) -> None:
     print_table(
         f"{title}: {total:,}",
         ("verdict", "file", "why"),
-        [
-            (_verdict(row), show_path(path_of(row)), "\n".join(row["reasons"]))
-            for row in rows
-        ],
+        [(_verdict(row), show_path(path_of(row)), "\n".join(row["reasons"])) for row in rows],
     )
     if total > len(rows):
         say(f"… and {total - len(rows):,} more; all rows are in the results file.")

@@ -118,18 +118,14 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
-def _run(
-    settings: Settings, state: ScanState, matcher: Matcher, jobs: int, output: Output
-) -> int:
+def _run(settings: Settings, state: ScanState, matcher: Matcher, jobs: int, output: Output) -> int:
     began = _now()
     shown = FoundTable()
     for row in state.rows_so_far():
         shown.add(row)
     with examiner_for(settings, jobs) as (examiner, count), _stop_on_signal() as stop:
         files = (found for found in walk(state.request.roots) if not state.is_done(found.path))
-        results = scan_all(
-            files, examiner, matcher, state.request.policy, jobs=count, stop=stop
-        )
+        results = scan_all(files, examiner, matcher, state.request.policy, jobs=count, stop=stop)
         with ScanProgress(state.request.roots) as progress:
             for one in results:
                 _keep(one, state, shown, output)

@@ -1,13 +1,9 @@
 """Where the entries to match come from: hash lists in the database, or hash files."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from safelight.connectors.hash_files import HashRow, read_hash_file
-from safelight.matching.step import UNKNOWN_QUALITY, EntryBatch
 from safelight.model import Algorithm
 
 ROWS_PER_BATCH = 100_000

@@ -140,9 +140,7 @@ def _reason(hit: Hit, policy: MatchPolicy) -> str:
         )
     if match.distance == 0:
         return f"same_pdq: the PDQ hash is that of {where}{turned}"
-    return (
-        f"near_pdq: {match.distance} of 256 bits from {where}{turned} (radius {policy.radius})"
-    )
+    return f"near_pdq: {match.distance} of 256 bits from {where}{turned} (radius {policy.radius})"
 
 
 def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:

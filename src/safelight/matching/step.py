@@ -164,7 +164,5 @@ class _DigestTable:
                 continue
             list_name, entry = self._owners.of(int(row))
             yield Hit(
-                match=Match(
-                    list_name=list_name, entry=entry, algorithm=self._algorithm, distance=0
-                )
+                match=Match(list_name=list_name, entry=entry, algorithm=self._algorithm, distance=0)
             )
