@@ -121,7 +121,7 @@ class Tally:
 
     @property
     def exit_code(self) -> int:
-        """1: something found; 0: nothing found and everything checked; 2: not everything checked."""
+        """1: found; 0: nothing found and everything checked; 2: not everything checked."""
         if self.found:
             return 1
         return 2 if self.unchecked else 0

@@ -37,6 +37,7 @@ class Stop:
         self._event = threading.Event()
 
     def __call__(self) -> None:
+        """Ask."""
         self._event.set()
 
     def __bool__(self) -> bool:

@@ -53,7 +53,7 @@ def walk(roots: Sequence[bytes]) -> Iterator[Found]:
         if stat.S_ISDIR(mode):
             yield from _walk_folder(root, inside)
         else:
-            yield _found(root, mode, inside)
+            yield _found(root, mode)
 
 
 def _walk_folder(top: bytes, inside: Sequence[bytes]) -> Iterator[Found]:
@@ -68,11 +68,11 @@ def _walk_folder(top: bytes, inside: Sequence[bytes]) -> Iterator[Found]:
             continue
         below = []
         for name, mode in names:
-            path = os.path.join(folder, name)  # noqa: PTH118 - pathlib cannot hold bytes
+            path = os.path.join(folder, name)
             if stat.S_ISDIR(mode):
                 below.append(path)
             elif not _is_inner_link(path, mode, inside):
-                yield _found(path, mode, inside)
+                yield _found(path, mode)
         folders.extend(reversed(below))
 
 
@@ -87,7 +87,7 @@ def _mode(entry: os.DirEntry[bytes]) -> int:
     return 0
 
 
-def _found(path: bytes, mode: int, inside: Sequence[bytes]) -> Found:
+def _found(path: bytes, mode: int) -> Found:
     if stat.S_ISREG(mode):
         return Found(path)
     if stat.S_ISLNK(mode):
