@@ -68,7 +68,7 @@ def print_what_now(contact: str | None) -> None:
     say()
     say("What to do now")
     say(
-        "  Do not open, copy, send or delete these files: each may be an offence, or destroy evidence."
+        "  Do not open, copy, send or delete these files: it may be an offence or destroy evidence."
     )
     say("  Leave the machine and the medium as they are, and note when and how they came to you.")
     say(f"  Call {contact or DEFAULT_CONTACT}.")

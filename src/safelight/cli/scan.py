@@ -168,7 +168,7 @@ def _stop_on_signal() -> Iterator[Stop]:
     """First Ctrl-C (or SIGTERM): finish what is under way. Second: give up at once."""
     stop = Stop()
 
-    def handle(number: int, _frame: FrameType | None) -> None:
+    def handle(_number: int, _frame: FrameType | None) -> None:
         if stop:
             raise KeyboardInterrupt
         stop()
