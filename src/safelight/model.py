@@ -6,7 +6,7 @@ database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first f
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 # The eight ways a picture can be turned and mirrored, in the order the reference `pdqhash` gives.
 ORIENTATIONS = (
@@ -216,3 +216,22 @@ class Answer:
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
     examined: Examined
+
+
+class HashRow(NamedTuple):
+    """One hash read from a hash file. A named tuple: files have millions of them."""
+
+    line: int  # of the file, from 1
+    algorithm: Algorithm
+    value: bytes  # algorithm.size bytes
+    quality: int | None = None  # 0 to 100; None where the file gives none
+    their_id: str = ""  # what the source calls it; empty where the file gives none
+    their_class: str = ""
+
+
+class RejectedRow(NamedTuple):
+    """One row of a hash file that no hash could be read from."""
+
+    line: int
+    reason: str
+    text: str  # the beginning of the row
