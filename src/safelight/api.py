@@ -1,0 +1,104 @@
+"""What `import safelight` offers: no database, no service."""
+
+import os
+import threading
+import warnings
+from collections.abc import Iterable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from safelight.bulk.scan import ScanResult, scan_all
+from safelight.bulk.walk import check_roots, walk
+from safelight.examine import (
+    Examiner,
+    decode_limits,
+    hashes_or_error,
+    make_pool,
+    memory_file,
+)
+from safelight.matching.load import Sources, load_files
+from safelight.matching.rules import MatchPolicy
+from safelight.model import (
+    DEFAULT_MIN_QUALITY,
+    DEFAULT_RADIUS,
+    Algorithm,
+    HashMode,
+    ImageHashes,
+)
+from safelight.sandbox.files import open_for_examination
+from safelight.settings import load_settings
+
+Isolation = Literal["child", "none"]
+
+_STARTING = threading.Lock()
+
+
+def hash_image(
+    source: str | os.PathLike[str] | bytes,
+    *,
+    mode: HashMode | Literal["exact", "fast"] = HashMode.EXACT,
+    isolation: Isolation = "child",
+) -> ImageHashes:
+    """Hash a picture: PDQ of its pixels; MD5, SHA-1 and SHA-256 of its bytes.
+
+    `source` is a path, or the bytes of a file. `mode`: "exact" gives bit for bit what the reference
+    `pdqhash` gives for the upright picture, and is the one to store and to share; "fast" is for
+    screening. `isolation`: "child" decodes in one of a few processes that are started when first
+    needed, shared by all threads, and can do nothing but read the one file; "none" decodes in this
+    process, and is only for files of your own.
+
+    Raises BadPath when there is no such file; CouldNotCheck, with a stable `code`, when the picture
+    could not be examined; SandboxUnavailable when children cannot be started.
+    """
+    mode = HashMode(mode)
+    examiner = _examiner(isolation)
+    fd = memory_file(source) if isinstance(source, bytes) else open_for_examination(source)
+    try:
+        return hashes_or_error(examiner.examine(fd, mode=mode))
+    finally:
+        os.close(fd)
+
+
+def scan(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    hashes: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    algorithm: Algorithm | Literal["pdq", "md5", "sha1", "sha256"] | None = None,
+    radius: int = DEFAULT_RADIUS,
+    min_quality: int = DEFAULT_MIN_QUALITY,
+    mode: HashMode | Literal["exact", "fast"] = HashMode.EXACT,
+    jobs: int | None = None,
+) -> Iterator[ScanResult]:
+    """Yield the verdict about every file below the paths, against files of hashes.
+
+    `hashes`: one or more files of plain lines, CSV or JSON Lines; `algorithm` says what they hold
+    where the file does not (64 hexadecimal digits are taken for PDQ). `jobs`: files examined at
+    once, one per processor if not given. Results come in walk order, those that could not be
+    checked included. Lines that are no hash come as warnings.
+
+    Raises BadPath, BadHashFile or BadInput before anything is scanned.
+    """
+    policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=HashMode(mode))
+    files = [hashes] if isinstance(hashes, str | os.PathLike) else list(hashes)
+    kind = None if algorithm is None else Algorithm(algorithm)
+    loaded = load_files(Sources.of(None, [Path(file) for file in files], kind))
+    for warning in loaded.warnings:
+        warnings.warn(warning, stacklevel=2)
+    roots = check_roots(paths)
+    count = jobs or len(os.sched_getaffinity(0))
+    return scan_all(walk(roots), _examiner("child"), loaded.matcher, policy, jobs=count)
+
+
+def _examiner(isolation: str) -> Examiner:
+    if isolation not in ("child", "none"):
+        raise ValueError(f'isolation is {isolation!r}; it must be "child" or "none"')
+    with _STARTING:  # two threads must not each make a pool
+        return _make_examiner(isolation)
+
+
+@cache
+def _make_examiner(isolation: str) -> Examiner:
+    settings = load_settings()
+    pool = make_pool(settings, children=os.cpu_count() or 1) if isolation == "child" else None
+    return Examiner(pool, decode_limits(settings))
