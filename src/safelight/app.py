@@ -22,9 +22,7 @@ class App:
 
 
 @contextmanager
-def open_app(
-    settings: Settings, *, progress: Callable[[str], None] | None = None
-) -> Iterator[App]:
+def open_app(settings: Settings, *, progress: Callable[[str], None] | None = None) -> Iterator[App]:
     """Open the database for as long as the block runs."""
     store = open_store(settings, progress=progress)
     try:

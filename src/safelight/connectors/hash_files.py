@@ -41,17 +41,17 @@ _OF_NOTHING = {
 }
 
 _ALGORITHM_NAMES = {
-    **{name: Algorithm.PDQ for name in ("pdq", "pdqhash", "pdqimage")},
-    **{name: Algorithm.MD5 for name in ("md5", "md5hash", "videomd5", "md5sum")},
-    **{name: Algorithm.SHA1 for name in ("sha1", "sha1hash", "sha1sum")},
-    **{name: Algorithm.SHA256 for name in ("sha256", "sha256hash", "sha2256", "sha256sum")},
+    **dict.fromkeys(("pdq", "pdqhash", "pdqimage"), Algorithm.PDQ),
+    **dict.fromkeys(("md5", "md5hash", "videomd5", "md5sum"), Algorithm.MD5),
+    **dict.fromkeys(("sha1", "sha1hash", "sha1sum"), Algorithm.SHA1),
+    **dict.fromkeys(("sha256", "sha256hash", "sha2256", "sha256sum"), Algorithm.SHA256),
 }
 _COLUMNS = {
-    **{name: "hash" for name in ("hash", "value", "hashvalue", "signal", "signalstr", "digest")},
-    **{name: "algorithm" for name in ("algorithm", "hashtype", "type", "signaltype")},
-    **{name: "quality" for name in ("quality", "pdqquality")},
-    **{name: "id" for name in ("id", "theirid", "uuid", "mediaid", "entryid")},
-    **{name: "class" for name in ("class", "category", "classification", "theirclass")},
+    **dict.fromkeys(("hash", "value", "hashvalue", "signal", "signalstr", "digest"), "hash"),
+    **dict.fromkeys(("algorithm", "hashtype", "type", "signaltype"), "algorithm"),
+    **dict.fromkeys(("quality", "pdqquality"), "quality"),
+    **dict.fromkeys(("id", "theirid", "uuid", "mediaid", "entryid"), "id"),
+    **dict.fromkeys(("class", "category", "classification", "theirclass"), "class"),
 }
 
 
@@ -86,7 +86,7 @@ def read_hashes(
     form: HashFormat | None = None,
     algorithm: Algorithm | None = None,
 ) -> Iterator[Row]:
-    """Every row of an open binary file; `name` may help to tell its format."""
+    """Every row of an open, seekable binary file; `name` may help to tell its format."""
     text = _decoded(file)
     lines = _bounded(text)
     first, lines = _peek(lines)
@@ -142,8 +142,8 @@ def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
 
 def _decoded(file: BinaryIO) -> io.TextIOWrapper:
     """Text in UTF-8 or UTF-16, told from the first bytes; what is neither becomes U+FFFD."""
-    buffered = file if isinstance(file, io.BufferedReader) else io.BufferedReader(file)  # type: ignore[arg-type]
-    start = buffered.peek(4)[:4]
+    start = file.read(4)
+    file.seek(0)
     encoding = "utf-8-sig"
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
@@ -151,7 +151,7 @@ def _decoded(file: BinaryIO) -> io.TextIOWrapper:
         encoding = "utf-16-le"
     elif len(start) > 3 and start[0] == start[2] == 0:
         encoding = "utf-16-be"
-    return io.TextIOWrapper(buffered, encoding=encoding, errors="replace")
+    return io.TextIOWrapper(file, encoding=encoding, errors="replace")
 
 
 def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
@@ -360,9 +360,7 @@ def _record_rows(
         yield RejectedRow(number, "no hash in the row", text[:_SHOWN])
 
 
-def _hashes(
-    record: Mapping[str, str], stated: Algorithm | None
-) -> Iterator[tuple[Any, str]]:
+def _hashes(record: Mapping[str, str], stated: Algorithm | None) -> Iterator[tuple[Any, str]]:
     """The algorithm (None: by length; empty: unknown) and digits of every hash in the record."""
     for algorithm in Algorithm:
         if record.get(algorithm):
@@ -376,7 +374,7 @@ def _unknown(record: Mapping[str, str]) -> str:
     return f"{record['algorithm'][:40]!r} is not an algorithm known here"
 
 
-def _quality(text: str) -> int | None | str:
+def _quality(text: str) -> int | str | None:
     if not text:
         return None
     try:

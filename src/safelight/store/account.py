@@ -40,7 +40,9 @@ class Account:
 
         A locale that was never generated stops initdb, so none is handed on.
         """
-        identity = {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_other else {}
+        identity = (
+            {"user": self.uid, "group": self.gid, "extra_groups": []} if self.is_other else {}
+        )
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             command,
             cwd=cwd,
@@ -63,7 +65,7 @@ class Account:
         return path
 
     def pass_through(self, path: Path) -> Path:
-        """Make the folder of ours if need be; root's lets the server's account pass, nobody else."""
+        """Make the folder of ours if need be; root lets the server pass, nobody else."""
         path.mkdir(mode=0o700, exist_ok=True)
         if self.is_other and not _may_enter(path, self):
             os.chown(path, -1, self.gid)

@@ -138,7 +138,7 @@ def choose_socket_folder(cluster: Cluster) -> Path:
         noted = Path(note.read_text(encoding="utf-8"))
         if noted.is_dir() and not noted.is_symlink() and noted.stat().st_uid == cluster.account.uid:
             return noted
-    made = Path(tempfile.mkdtemp(prefix="safelight-", dir="/tmp"))  # noqa: S108
+    made = Path(tempfile.mkdtemp(prefix="safelight-", dir="/tmp"))
     cluster.account.own_folder(made)
     write_private(note, str(made))
     return made
@@ -167,8 +167,8 @@ def _set_password(cluster: Cluster, connection: psycopg.Connection, *, exists: b
 
 
 def _number(connection: psycopg.Connection, query: str, name: str) -> int:
-    row = connection.execute(query, [name]).fetchone()  # type: ignore[call-overload]
-    return int(row[0])
+    row = connection.execute(query.encode(), [name]).fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def _write_for(cluster: Cluster, path: Path, text: str) -> Path:

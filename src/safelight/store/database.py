@@ -19,7 +19,7 @@ from safelight.store.failures import translated
 from safelight.store.migrate import migrate
 from safelight.store.postgres import EmbeddedServer, start_server
 from safelight.store.tables import organisation as organisations
-from safelight.store.transaction import Transaction
+from safelight.store.transaction import Act, Transaction
 
 
 class Store:
@@ -50,7 +50,7 @@ class Store:
         DatabaseUnavailable or DiskFull.
         """
         name, who = organisation or self._organisation, actor or self._actor
-        refusals: list[audit.Act] = []
+        refusals: list[Act] = []
         try:
             with self._begin(name, who) as tx:
                 tx.refusals = refusals

@@ -7,11 +7,10 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import numpy.typing as npt
 import sqlalchemy as sa
 from psycopg import sql
 
-from safelight.model import Algorithm
+from safelight.model import Algorithm, EntryArrays
 from safelight.store.lists import HashList
 from safelight.store.tables import entry
 from safelight.store.transaction import Transaction
@@ -41,22 +40,16 @@ class Entry:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryArrays:
-    """Entries of one algorithm: row i is entry ids[i] of the list at position lists[i]."""
-
-    algorithm: Algorithm
-    ids: npt.NDArray[np.int64]  # [n]
-    lists: npt.NDArray[np.int32]  # [n], position in the list ids asked for
-    values: npt.NDArray[np.uint8]  # [n, algorithm.size]
-
-
 def page(
     tx: Transaction, list_: HashList, *, after: int = 0, limit: int = 100
 ) -> tuple[list[Entry], int | None]:
     """Up to `limit` entries with an id past `after`, and the `after` of the next page if any."""
     query = sa.select(
-        entry.c.id, entry.c.algorithm, entry.c.value, entry.c.quality, entry.c.change,
+        entry.c.id,
+        entry.c.algorithm,
+        entry.c.value,
+        entry.c.quality,
+        entry.c.change,
         entry.c.added_at,
     ).where(entry.c.list == list_.id, entry.c.organisation == tx.organisation)
     query = query.where(entry.c.id > after).order_by(entry.c.id).limit(limit + 1)
@@ -65,9 +58,7 @@ def page(
     return entries, entries[-1].id if len(rows) > limit else None
 
 
-def entries_for_matching(
-    tx: Transaction, list_ids: Sequence[UUID]
-) -> dict[Algorithm, EntryArrays]:
+def entries_for_matching(tx: Transaction, list_ids: Sequence[UUID]) -> dict[Algorithm, EntryArrays]:
     """Every entry of the lists, per algorithm; algorithms without entries are left out.
 
     Ask `lists.permit` first: this does not look at purposes.
@@ -81,6 +72,7 @@ def entries_for_matching(
                 ids=np.concatenate([batch.ids for batch in batches]),
                 lists=np.concatenate([batch.lists for batch in batches]),
                 values=np.concatenate([batch.values for batch in batches]),
+                qualities=np.concatenate([batch.qualities for batch in batches]),
             )
     return found
 
@@ -101,6 +93,7 @@ def entry_batches(
                 ids=rows["id"].astype(np.int64),
                 lists=rows["list"].astype(np.int32),
                 values=rows["value"].copy(),
+                qualities=rows["quality"].astype(np.int16),
             )
 
 
@@ -113,6 +106,8 @@ def _row_type(algorithm: Algorithm) -> "np.dtype[np.void]":
             ("id", ">i8"),
             ("list_length", ">i4"),
             ("list", ">i4"),
+            ("quality_length", ">i4"),
+            ("quality", ">i2"),
             ("value_length", ">i4"),
             ("value", np.uint8, (algorithm.size,)),
         ]
@@ -122,7 +117,7 @@ def _row_type(algorithm: Algorithm) -> "np.dtype[np.void]":
 def _blocks(tx: Transaction, list_ids: Sequence[UUID], algorithm: Algorithm) -> Iterator[bytes]:
     """The rows' bytes, without the header (19 bytes) and the trailer (-1 as int16)."""
     query = sql.SQL(
-        "COPY (SELECT id, array_position({lists}, list) - 1, value FROM entry "
+        "COPY (SELECT id, array_position({lists}, list) - 1, quality, value FROM entry "
         "WHERE list = ANY({lists}) AND algorithm = {algorithm} AND organisation = {organisation}) "
         "TO STDOUT (FORMAT BINARY)"
     ).format(

@@ -7,7 +7,6 @@ from typing import Any
 import sqlalchemy as sa
 
 from safelight.model import Algorithm, HashRow
-from safelight.store.audit import storable
 from safelight.store.lists import HashList, next_change
 from safelight.store.tables import QUALITY_NOT_APPLICABLE, QUALITY_UNKNOWN
 from safelight.store.transaction import Transaction

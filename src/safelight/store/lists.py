@@ -107,7 +107,7 @@ def count(tx: Transaction, list_: HashList) -> dict[Algorithm, int]:
     """The number of entries of every algorithm, zeros included."""
     query = sa.select(entry.c.algorithm, sa.func.count()).where(entry.c.list == list_.id)
     query = query.where(entry.c.organisation == tx.organisation).group_by(entry.c.algorithm)
-    found = {algorithm: number for algorithm, number in tx.connection.execute(query)}
+    found: dict[str, int] = dict(map(tuple, tx.connection.execute(query)))
     return {algorithm: found.get(algorithm.value, 0) for algorithm in Algorithm}
 
 

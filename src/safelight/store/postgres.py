@@ -100,7 +100,7 @@ def _start(cluster: Cluster, users: int, progress: Progress) -> EmbeddedServer:
 
 def _prepare(home: Path, runtime: Runtime) -> Cluster:
     account = server_account()
-    home.parent.mkdir(parents=True, exist_ok=True)
+    _make_parents(home)
     check_ancestors(home, account)
     home.mkdir(mode=0o700, exist_ok=True)
     check_is_ours(home, account)
@@ -109,6 +109,14 @@ def _prepare(home: Path, runtime: Runtime) -> Cluster:
     cluster = Cluster(home=home, account=account, runtime=runtime)
     account.own_folder(cluster.folder)
     return cluster
+
+
+def _make_parents(home: Path) -> None:
+    """Folders we make above home are passable whatever our umask; those there are stay as is."""
+    for folder in reversed(home.parents):
+        if not folder.exists():
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o755)
 
 
 def _wait_until_ready(cluster: Cluster, socket_folder: Path, progress: Progress) -> None:
