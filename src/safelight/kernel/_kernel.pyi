@@ -3,6 +3,16 @@
 import numpy as np
 import numpy.typing as npt
 
+def isa() -> str: ...
+
+# PDQ: the eight hashes of 32 bytes, the quality, and whether the slow path was needed
+
+def pdq_from_rgb(rgb: npt.NDArray[np.uint8]) -> tuple[bytes, int, bool]: ...
+def pdq_from_gray(gray: npt.NDArray[np.uint8]) -> tuple[bytes, int, bool]: ...
+def pdq_from_scaled_gray(
+    gray: npt.NDArray[np.uint8], width: int, height: int, eighths: int
+) -> tuple[bytes, int, bool]: ...
+
 # ---- Hamming search ----
 
 class Snapshot:

@@ -1,0 +1,189 @@
+#include "pdq_bits.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+namespace safelight {
+namespace {
+
+constexpr int side = 16;
+using Row = std::array<float, pdq_points>;
+
+struct CosineTable {
+    std::array<std::array<float, pdq_points>, side> by_frequency;
+    std::array<std::array<float, side>, pdq_points> by_point;
+};
+
+// Frequencies 1 to 16; the reference keeps the scale in float and the rest in double.
+CosineTable make_cosine_table() {
+    CosineTable table;
+    const float scale = static_cast<float>(std::sqrt(2.0 / pdq_points));
+    for (int i = 0; i < side; ++i) {
+        for (int j = 0; j < pdq_points; ++j) {
+            const double angle = std::numbers::pi / 2.0 / pdq_points * (i + 1) * (2 * j + 1);
+            const auto value = static_cast<float>(double{scale} * std::cos(angle));
+            table.by_frequency[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)] = value;
+            table.by_point[static_cast<std::size_t>(j)][static_cast<std::size_t>(i)] = value;
+        }
+    }
+    return table;
+}
+
+// out[0 … 15] = the sum over k of weights[k] × rows[k × stride …], in the order of k.
+void weighted_sum(const float* rows, std::size_t stride, const Row& weights, float* out) {
+    float sums[side] = {};
+    for (std::size_t k = 0; k < pdq_points; ++k) {
+        const float* __restrict row = rows + k * stride;
+        for (std::size_t j = 0; j < side; ++j) sums[j] += weights[k] * row[j];
+    }
+    std::copy(sums, sums + side, out);
+}
+
+// The signs that turning or mirroring changes: of even columns, of even rows, or of every second
+// coefficient like the black squares of a board.
+enum Turns { none, columns, rows, both };
+
+struct Family {
+    Turns turns;
+    int straight;    // the orientation with these signs
+    int transposed;  // the one with these signs whose rows and columns are then exchanged
+};
+
+constexpr std::array<Family, 4> families = {{
+    {none, 0, 6},
+    {columns, 5, 1},
+    {both, 2, 7},
+    {rows, 4, 3},
+}};
+
+bool is_turned(Turns turns, int row, int column) {
+    switch (turns) {
+        case columns: return column % 2 == 0;
+        case rows: return row % 2 == 0;
+        case both: return (row + column) % 2 == 1;
+        case none: break;
+    }
+    return false;
+}
+
+Coefficients with_signs(const Coefficients& coefficients, Turns turns) {
+    Coefficients out;
+    for (int k = 0; k < side * side; ++k) {
+        const float value = coefficients[static_cast<std::size_t>(k)];
+        out[static_cast<std::size_t>(k)] = is_turned(turns, k / side, k % side) ? -value : value;
+    }
+    return out;
+}
+
+// Integers in the order of the floats, so that comparing them is cheap.
+std::array<std::int32_t, 256> ordered_keys(const Coefficients& values) {
+    std::array<std::int32_t, 256> keys;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+        const auto bits = std::bit_cast<std::int32_t>(values[k] + 0.0F);  // -0 becomes 0
+        keys[k] = bits ^ ((bits >> 31) & 0x7fffffff);
+    }
+    return keys;
+}
+
+float value_of_key(std::int32_t key) {
+    return std::bit_cast<float>(key ^ ((key >> 31) & 0x7fffffff));
+}
+
+int count_below(const std::array<std::int32_t, 256>& keys, std::int32_t bound) {
+    int count = 0;
+    for (const std::int32_t key : keys) count += key < bound ? 1 : 0;
+    return count;
+}
+
+// The 128th smallest key: its bits are found from the top, each by counting.
+std::int32_t middle_key(const std::array<std::int32_t, 256>& keys) {
+    std::uint32_t found = 0;  // offset by 2³¹, so that bits can be set from the top
+    for (std::uint32_t bit = 0x80000000U; bit != 0; bit >>= 1) {
+        const auto bound = static_cast<std::int32_t>((found | bit) ^ 0x80000000U);
+        if (count_below(keys, bound) < 128) found |= bit;
+    }
+    return static_cast<std::int32_t>(found ^ 0x80000000U);
+}
+
+// How far the smallest key above the 128th smallest is from it; 0 when the 129th equals it.
+float gap_above(const std::array<std::int32_t, 256>& keys, std::int32_t middle) {
+    std::int32_t next = std::numeric_limits<std::int32_t>::max();
+    int above = 0;
+    for (const std::int32_t key : keys) {
+        above += key > middle ? 1 : 0;
+        next = key > middle ? std::min(next, key) : next;
+    }
+    return above < 128 ? 0.0F : value_of_key(next) - value_of_key(middle);
+}
+
+void set_bit(PdqHash& hash, int row, int column) {
+    const int place = 255 - (row * side + column);
+    hash[static_cast<std::size_t>(place / 8)] |= static_cast<std::uint8_t>(0x80 >> (place % 8));
+}
+
+// Sets the bits of both orientations of a family; returns the gap at its median.
+float hash_family(const Coefficients& coefficients, const Family& family, Hashes& out) {
+    const auto keys = ordered_keys(with_signs(coefficients, family.turns));
+    const std::int32_t middle = middle_key(keys);
+    PdqHash& straight = out.dihedral[static_cast<std::size_t>(family.straight)];
+    PdqHash& transposed = out.dihedral[static_cast<std::size_t>(family.transposed)];
+    for (int k = 0; k < side * side; ++k) {
+        if (keys[static_cast<std::size_t>(k)] <= middle) continue;
+        set_bit(straight, k / side, k % side);
+        set_bit(transposed, k % side, k / side);
+    }
+    return gap_above(keys, middle);
+}
+
+struct StepSums {
+    int lowest = 0;
+    int highest = 0;
+
+    // Adds the steps from a[i] to b[i], each in percent of the full range, in the reference's
+    // arithmetic, and cut to a whole number.
+    void add(const float* a, const float* b, int count, float slack) {
+        for (int i = 0; i < count; ++i) {
+            const float size = std::fabs(((a[i] - b[i]) * 100) / 255);
+            lowest += static_cast<int>(std::max(0.0F, size - slack));
+            highest += static_cast<int>(size + slack);
+        }
+    }
+};
+
+}  // namespace
+
+Coefficients low_frequencies(const Plane64& plane) {
+    static const CosineTable table = make_cosine_table();
+    Coefficients out{};
+    for (std::size_t i = 0; i < side; ++i) {
+        Row down;
+        for (std::size_t j = 0; j < pdq_points; j += side) {
+            weighted_sum(plane.data() + j, pdq_points, table.by_frequency[i], down.data() + j);
+        }
+        weighted_sum(table.by_point[0].data(), side, down, out.data() + i * side);
+    }
+    return out;
+}
+
+Hashes hash_bits(const Coefficients& coefficients) {
+    Hashes out{{}, std::numeric_limits<float>::infinity()};
+    for (const Family& family : families) {
+        out.narrowest_gap = std::min(out.narrowest_gap, hash_family(coefficients, family, out));
+    }
+    return out;
+}
+
+Quality quality_of(const Plane64& plane, float slack) {
+    StepSums sums;
+    for (std::size_t i = 0; i < pdq_points; ++i) {
+        const float* row = plane.data() + i * pdq_points;
+        sums.add(row, row + 1, pdq_points - 1, slack);
+        if (i + 1 < pdq_points) sums.add(row, row + pdq_points, pdq_points, slack);
+    }
+    return {std::min(100, sums.lowest / 90), std::min(100, sums.highest / 90)};
+}
+
+}  // namespace safelight
