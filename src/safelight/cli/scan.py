@@ -35,15 +35,11 @@ from safelight.matching.step import Matcher
 from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, HashMode
 from safelight.settings import Settings, load_settings
 
-app = typer.Typer()
-
-EPILOG = """Examples:
-
-    safelight scan /mnt/media --hashes known.csv
-
-    safelight scan /mnt/media --list hotline --list partner --output json > result.jsonl
-
-    safelight scan --resume last
+EPILOG = """\b
+Examples:
+  safelight scan /mnt/media --hashes known.csv
+  safelight scan /mnt/media --list hotline --list partner --output json > result.jsonl
+  safelight scan --resume last
 
 Verdicts: known (on a list), similar (near an entry), no_match, unreadable (could not be checked).
 
@@ -51,8 +47,7 @@ Exit code: 1 when something was found; 0 when nothing was found and everything w
 2 on an error, or when nothing was found but not everything could be checked."""
 
 
-@app.command(epilog=EPILOG)
-def scan(
+def command(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files, or folders to walk.", show_default=False)
     ] = None,
@@ -88,7 +83,7 @@ def scan(
         sources = state.request.sources
         matcher = load_matcher(settings, sources)
     else:
-        sources = Sources(lists=tuple(lists or ()), hashes=_absolute(hashes), algorithm=algorithm)
+        sources = Sources.of(lists, hashes, algorithm)
         roots = _roots(paths)
         _refuse_writing_into(roots, settings, result)
         matcher = load_matcher(settings, sources)  # before anything is made on disk
@@ -102,10 +97,6 @@ def _roots(paths: list[Path] | None) -> list[bytes]:
     if not paths:
         raise BadInput("nothing to scan: name at least one file or folder.")
     return [os.path.abspath(root) for root in check_roots(paths)]  # noqa: PTH100 - bytes
-
-
-def _absolute(paths: list[Path] | None) -> tuple[str, ...]:
-    return tuple(str(path.absolute()) for path in paths or ())
 
 
 def _refuse_writing_into(roots: list[bytes], settings: Settings, result: Path | None) -> None:
