@@ -12,9 +12,9 @@ Coefficients low_frequencies(const Plane64& plane);
 
 struct Hashes {
     std::array<PdqHash, 8> dihedral;
-    // The narrowest gap, over the eight, between the largest coefficient whose bit is 0 and the
-    // smallest whose bit is 1: no change of the coefficients by less than half of it moves a bit.
-    float narrowest_gap;
+    // Whether no bit would change if every coefficient moved by as much as the reference's rounding
+    // errors are trusted to reach.
+    bool sure;
 };
 
 // A bit is 1 where the coefficient is above the 128th smallest. Turning or mirroring a picture
