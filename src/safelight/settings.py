@@ -89,7 +89,9 @@ class Settings:
         _name, None, "Pseudonym that the audit trail records for this person or service."
     )
     contact: str | None = _setting(
-        str.strip, None, "Whom to call after a find: shown at the end of a scan that found something."
+        str.strip,
+        None,
+        "Whom to call after a find; shown at the end of a scan that found something.",
     )
     max_pixels: int = _setting(
         _count(1, 1_000_000_000), 120_000_000, "Largest picture decoded, in pixels."
