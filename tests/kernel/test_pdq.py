@@ -121,7 +121,9 @@ seeds = st.integers(0, 2**32 - 1)
 
 
 @settings(max_examples=150, deadline=None)
-@given(height=sizes, width=sizes, seed=seeds, cells=st.integers(1, 40), contrast=st.integers(1, 127))
+@given(
+    height=sizes, width=sizes, seed=seeds, cells=st.integers(1, 40), contrast=st.integers(1, 127)
+)
 def test_any_pattern_hashes_as_the_reference_does(height, width, seed, cells, contrast):
     """From flat to busy: random colours in a grid of cells, at any contrast."""
     colours = seeded(seed).integers(128 - contrast, 129 + contrast, (cells, cells, 3))
