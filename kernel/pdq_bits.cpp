@@ -10,6 +10,9 @@ namespace safelight {
 namespace {
 
 constexpr int side = 16;
+constexpr float coefficient_drift = 4e-3F;
+constexpr float step_drift = 1e-3F;
+
 using Row = std::array<float, pdq_points>;
 
 struct CosineTable {
@@ -109,24 +112,8 @@ float middle_of(const Coefficients& values) {
     return value_of_key(static_cast<std::int32_t>(found ^ 0x80000000U));
 }
 
-// How far the reference's coefficient may be from ours. Its running sums drift along a row, so the
-// error falls with the frequency. Over 3,000 pictures of 0.005 to 24 megapixels its root mean
-// square was 0.0002 × (1/row + 1/column), counted from 1, and its maximum 0.0025 × the same.
-constexpr float drift = 4e-3F;
-
-Coefficients make_doubts() {
-    Coefficients doubts;
-    for (int k = 0; k < side * side; ++k) {
-        const float falling = 1.0F / static_cast<float>(k / side + 1) +
-                              1.0F / static_cast<float>(k % side + 1);
-        doubts[static_cast<std::size_t>(k)] = drift * falling;
-    }
-    return doubts;
-}
-
 // Whether exactly half of the values are above the middle, and no two doubts meet across it.
-bool is_clear_cut(const Coefficients& values, float middle) {
-    static const Coefficients doubts = make_doubts();
+bool is_clear_cut(const Coefficients& values, float middle, const Coefficients& doubts) {
     float highest_below = -std::numeric_limits<float>::infinity();
     float lowest_above = std::numeric_limits<float>::infinity();
     int above = 0;
@@ -145,7 +132,8 @@ void set_bit(PdqHash& hash, int row, int column) {
 }
 
 // Sets the bits of both orientations of a family; returns whether they are sure.
-bool hash_family(const Coefficients& coefficients, const Family& family, Hashes& out) {
+bool hash_family(const Coefficients& coefficients, const Family& family,
+                 const Coefficients& doubts, Hashes& out) {
     const Coefficients values = with_signs(coefficients, family.turns);
     const float middle = middle_of(values);
     PdqHash& straight = out.dihedral[static_cast<std::size_t>(family.straight)];
@@ -155,7 +143,7 @@ bool hash_family(const Coefficients& coefficients, const Family& family, Hashes&
         set_bit(straight, k / side, k % side);
         set_bit(transposed, k % side, k / side);
     }
-    return is_clear_cut(values, middle);
+    return is_clear_cut(values, middle, doubts);
 }
 
 struct StepSums {
@@ -164,11 +152,11 @@ struct StepSums {
 
     // Adds the steps from a[i] to b[i], each in percent of the full range, in the reference's
     // arithmetic, and cut to a whole number.
-    void add(const float* a, const float* b, int count, float slack) {
+    void add(const float* a, const float* b, int count, float doubt) {
         for (int i = 0; i < count; ++i) {
             const float size = std::fabs(((a[i] - b[i]) * 100) / 255);
-            lowest += static_cast<int>(std::max(0.0F, size - slack));
-            highest += static_cast<int>(size + slack);
+            lowest += static_cast<int>(std::max(0.0F, size - doubt));
+            highest += static_cast<int>(size + doubt);
         }
     }
 };
@@ -188,21 +176,34 @@ Coefficients low_frequencies(const Plane64& plane) {
     return out;
 }
 
-Hashes hash_bits(const Coefficients& coefficients) {
+Doubts doubts_of(int height, int width) {
+    const float stretch = std::sqrt(static_cast<float>(height) / static_cast<float>(width));
+    const float down = std::max(1.0F, stretch);
+    const float across = std::max(1.0F, 1 / stretch);
+    Doubts doubts{{}, step_drift * std::max(down, across)};
+    for (int k = 0; k < side * side; ++k) {
+        doubts.coefficients[static_cast<std::size_t>(k)] =
+            coefficient_drift * (down / static_cast<float>(k / side + 1) +
+                                 across / static_cast<float>(k % side + 1));
+    }
+    return doubts;
+}
+
+Hashes hash_bits(const Coefficients& coefficients, const Doubts& doubts) {
     Hashes out{{}, true};
     for (const Family& family : families) {
-        const bool sure = hash_family(coefficients, family, out);
+        const bool sure = hash_family(coefficients, family, doubts.coefficients, out);
         out.sure = out.sure && sure;
     }
     return out;
 }
 
-Quality quality_of(const Plane64& plane, float slack) {
+Quality quality_of(const Plane64& plane, float step_doubt) {
     StepSums sums;
     for (std::size_t i = 0; i < pdq_points; ++i) {
         const float* row = plane.data() + i * pdq_points;
-        sums.add(row, row + 1, pdq_points - 1, slack);
-        if (i + 1 < pdq_points) sums.add(row, row + pdq_points, pdq_points, slack);
+        sums.add(row, row + 1, pdq_points - 1, step_doubt);
+        if (i + 1 < pdq_points) sums.add(row, row + pdq_points, pdq_points, step_doubt);
     }
     return {std::min(100, sums.lowest / 90), std::min(100, sums.highest / 90)};
 }

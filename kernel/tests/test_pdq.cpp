@@ -155,13 +155,24 @@ TEST("a turned hash is the hash of the turned picture") {
     CHECK(bits_apart(upright.dihedral[0], upright.dihedral[2]) > 90);
 }
 
-TEST("equal coefficients are never sure") {
-    Coefficients flat{};
-    CHECK(!hash_bits(flat).sure);
+TEST("a bit is sure when no doubt reaches across the median") {
+    const Doubts doubts = doubts_of(100, 100);
+    CHECK(!hash_bits(Coefficients{}, doubts).sure);
     Coefficients steps;
-    for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = static_cast<float>(i);
-    steps[128] = steps[127];
-    CHECK(!hash_bits(steps).sure);
+    std::mt19937 random(1);
+    for (std::size_t i = 0; i < steps.size(); ++i) steps[i] = i < 128 ? -1.0F : 1.0F;
+    std::shuffle(steps.begin(), steps.end(), random);
+    CHECK(hash_bits(steps, Doubts{}).dihedral[0] != PdqHash{});
+    CHECK(!hash_bits(steps, doubts).sure);  // other signs do not leave 128 above
+}
+
+TEST("doubt falls with the frequency and grows with the stretch of the picture") {
+    const Doubts even = doubts_of(500, 500);
+    const Doubts wide = doubts_of(50, 5000);
+    CHECK(even.coefficients[255] * 15 < even.coefficients[0]);
+    CHECK(even.coefficients[15] == even.coefficients[240]);
+    CHECK(wide.coefficients[240] > 5 * even.coefficients[240]);  // low along the rows
+    CHECK(wide.step > 5 * even.step);
 }
 
 TEST("doubt about a step widens the range of the quality") {
