@@ -67,10 +67,11 @@ def same_hash(photo: Rgb) -> bool:
 
 def measure(photos: list[Rgb], rounds: int) -> tuple[float, float, float]:
     """Median ratio, and the medians of both durations in milliseconds."""
-    pairs = []
-    for _ in range(rounds):
-        for photo in photos:
-            pairs.append((seconds(pdqhash.compute, photo), seconds(pdq_from_rgb, photo)))
+    pairs = [
+        (seconds(pdqhash.compute, photo), seconds(pdq_from_rgb, photo))
+        for _ in range(rounds)
+        for photo in photos
+    ]
     ratio = statistics.median(peer / ours for peer, ours in pairs)
     peer_ms, ours_ms = (1e3 * statistics.median(column) for column in zip(*pairs, strict=True))
     return ratio, peer_ms, ours_ms
