@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pdqhash
 import pytest
-from PIL import Image, ImageOps
 from pictures import distance, examined, hashes, lab, pattern, photo, saved
+from PIL import Image, ImageOps
 
 from safelight.decode.picture import samples
 from safelight.model import ImageHashes

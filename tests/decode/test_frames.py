@@ -4,8 +4,8 @@ import io
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
 from pictures import distance, hashes, photo, saved
+from PIL import Image, ImageOps
 
 from safelight.decode.pixels import turned
 from safelight.decode.rules import DecodeLimits, could_not_check, eighths_for, frames_to_take
