@@ -1,21 +1,90 @@
-# make run | test | check | bench | docs; nothing else needs to be installed by hand on Debian.
+# make run | test | check | bench | docs: each sets up what it needs first, and works twice in a row.
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
-STAMP := .make
-KERNEL := $(wildcard kernel/*.cpp kernel/*.hpp) CMakeLists.txt
+STAMPS := $(VENV)/.stamps
+KERNEL := $(wildcard kernel/*.cpp kernel/*.hpp kernel/tests/*) CMakeLists.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+SANITIZED := build/sanitized
 
-.PHONY: install
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types layers kernel-test bench docs lock clean system
 
-install: $(STAMP)/installed
+help:
+	@echo "make run    build everything, then scan a demo folder of ordinary pictures"
+	@echo "make test   run the tests (they start a PostgreSQL of their own)"
+	@echo "make check  format, lint, types, layers, C++ tests under sanitizers, tests: what CI runs"
+	@echo "make bench  print how fast it is, as ratios to the peers"
+	@echo "make docs   build the documentation into docs/_build/html"
+	@echo "make lock   renew the lock files (needs network)"
 
-$(VENV)/bin/python:
+run: env-run
+	$(BIN)/safelight demo
+
+test: env-dev
+	$(BIN)/python -m pytest $(PYTEST)
+
+check: lint types layers kernel-test test
+
+lint: env-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+format: env-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+types: env-dev
+	$(BIN)/mypy
+
+layers: env-dev
+	$(BIN)/lint-imports
+
+kernel-test: env-dev
+	$(BIN)/cmake -S . -B $(SANITIZED) -G Ninja -DCMAKE_MAKE_PROGRAM=$(abspath $(BIN))/ninja \
+	  -DCMAKE_BUILD_TYPE=Debug -DKERNEL_PYTHON=OFF -DKERNEL_TESTS=ON -DKERNEL_SANITIZE=ON >/dev/null
+	$(BIN)/cmake --build $(SANITIZED)
+	$(BIN)/ctest --test-dir $(SANITIZED) --output-on-failure
+
+bench: env-dev
+	for one in bench/*.py; do echo; echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+docs: env-dev
+	$(BIN)/python docs/generate.py
+	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
+lock:
+	$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install uv
+	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-annotate --extra demo --group build -o lock/run.txt pyproject.toml
+	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-annotate --extra demo --group build --group dev --group docs --group bench \
+	  -c lock/run.txt -o lock/dev.txt pyproject.toml
+
+clean:
+	rm -rf $(VENV) build dist docs/_build
+
+# What pip cannot install: Python's venv and headers, and a compiler.
+system:
+	@.ci/system-packages $(PYTHON)
+
+$(BIN)/python: | system
 	$(PYTHON) -m venv $(VENV)
+	mkdir -p $(STAMPS)
 
-$(STAMP)/installed: $(VENV)/bin/python pyproject.toml $(KERNEL)
-	mkdir -p $(STAMP)
-	$(BIN)/python -m pip install -q -U pip
-	$(BIN)/python -m pip install -q --group build --group dev
-	$(BIN)/python -m pip install -q --no-build-isolation -e .
+$(STAMPS)/locked-%: lock/%.txt | $(BIN)/python
+	$(PIP) install --require-hashes -r lock/$*.txt
 	touch $@
+
+# The kernel is rebuilt when its sources change; the Python sources are used where they lie.
+$(STAMPS)/built: $(KERNEL) pyproject.toml | $(BIN)/python
+	$(PIP) install --no-build-isolation --no-deps --editable .
+	touch $@
+
+.SECONDARY:
+
+# In two steps, since the build needs what the lock file brings.
+env-%: $(STAMPS)/locked-%
+	@$(MAKE) --no-print-directory $(STAMPS)/built

@@ -91,7 +91,7 @@ class Settings:
     contact: str | None = _setting(
         str.strip,
         None,
-        "Whom to call after a find: shown at the end of a scan that found something.",
+        "Whom to call after a find; shown at the end of a scan that found something.",
     )
     max_pixels: int = _setting(
         _count(1, 1_000_000_000), 120_000_000, "Largest picture decoded, in pixels."

@@ -1,0 +1,278 @@
+"""A scan's state on disk: what was asked, and the row of every file done so far.
+
+    <home>/scans/<scan id>/scan.json      what was asked, and whether the scan has ended
+    <home>/scans/<scan id>/results.jsonl  one row per file (or where --result says)
+
+The results are the state: a scan goes on with the files that have no row yet. A last line that is
+not whole (the process was killed, the disk was full) is cut off and its file examined again. All
+files are 0600: they hold hashes, which are restricted data.
+"""
+
+import json
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import IO, Any
+
+from safelight.bulk.rows import Tally, path_of, to_line
+from safelight.bulk.walk import is_below
+from safelight.errors import BadInput, BadPath, CorruptFile
+from safelight.files import PRIVATE, PRIVATE_FOLDER, disk_errors, replace_private, show_path
+from safelight.matching.load import Sources
+from safelight.matching.rules import MatchPolicy
+from safelight.model import Algorithm, HashMode
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRequest:
+    """What a scan was asked to do; enough to go on with it later."""
+
+    scan_id: str
+    roots: tuple[bytes, ...]  # absolute paths
+    result: str  # where the rows go
+    sources: Sources
+    policy: MatchPolicy
+    ended: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """The request as plain JSON values."""
+        return {
+            "version": VERSION,
+            "scan_id": self.scan_id,
+            "roots_hex": [root.hex() for root in self.roots],
+            "result": self.result,
+            "lists": self.sources.lists,
+            "hashes": self.sources.hashes,
+            "algorithm": self.sources.algorithm,
+            "radius": self.policy.radius,
+            "min_quality": self.policy.min_quality,
+            "mode": self.policy.mode,
+            "ended": self.ended,
+        }
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ScanRequest":
+        """The request that `to_json` gave; KeyError, TypeError or ValueError if it is not one."""
+        if data["version"] != VERSION:
+            raise ValueError("another version's")
+        algorithm = data["algorithm"]
+        return cls(
+            scan_id=data["scan_id"],
+            roots=tuple(bytes.fromhex(root) for root in data["roots_hex"]),
+            result=data["result"],
+            sources=Sources(
+                lists=tuple(data["lists"]),
+                hashes=tuple(data["hashes"]),
+                algorithm=None if algorithm is None else Algorithm(algorithm),
+            ),
+            policy=MatchPolicy(
+                radius=data["radius"],
+                min_quality=data["min_quality"],
+                mode=HashMode(data["mode"]),
+            ),
+            ended=data["ended"],
+        )
+
+
+def refuse_inside(roots: Sequence[bytes], path: Path, what: str) -> None:
+    """Raise BadPath where one of our files would lie inside the scanned tree."""
+    real = os.path.realpath(os.fsencode(path))
+    for root in roots:
+        top = os.path.realpath(root)
+        if os.path.isdir(top) and is_below(real, top):
+            raise BadPath(
+                f"{what} ({show_path(real)}) would lie inside the scanned folder"
+                f" {show_path(root)}, which is never written to."
+                " Name another place with --result or SAFELIGHT_HOME."
+            )
+
+
+class ScanState:
+    """One scan's state. Use as a context manager; rows are safe on disk when it closes."""
+
+    def __init__(self, folder: Path, request: ScanRequest) -> None:
+        self.request = request
+        self.tally = Tally()
+        self._folder = folder
+        self._done: set[bytes] = set()
+        self._out: IO[bytes] | None = None
+
+    @classmethod
+    def create(
+        cls,
+        home: Path,
+        roots: Sequence[bytes],
+        sources: Sources,
+        policy: MatchPolicy,
+        *,
+        result: Path | None,
+        now: datetime,
+    ) -> "ScanState":
+        """Begin a scan; raise BadPath where its results file exists already."""
+        scan_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"  # sorts by time, does not clash
+        folder = home / "scans" / scan_id
+        request = ScanRequest(
+            scan_id=scan_id,
+            roots=tuple(roots),
+            result=str((result or folder / "results.jsonl").absolute()),
+            sources=sources,
+            policy=policy,
+        )
+        with disk_errors(folder):
+            folder.mkdir(mode=PRIVATE_FOLDER, parents=True)
+        state = cls(folder, request)
+        state._open_result(os.O_CREAT | os.O_EXCL)
+        state._write_request()
+        return state
+
+    @classmethod
+    def reopen(cls, home: Path, scan_id: str) -> "ScanState":
+        """Go on with a scan by its id, or with the newest unfinished one for `last`."""
+        folder = _newest_unfinished(home) if scan_id == "last" else home / "scans" / scan_id
+        state = cls(folder, _read_request(folder))
+        if state.request.ended:
+            raise BadInput(f"scan {folder.name} has ended; its rows are in {state.request.result}.")
+        state._open_result(0)
+        state._read_rows()
+        return state
+
+    def __enter__(self) -> "ScanState":
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def is_done(self, path: bytes) -> bool:
+        """Tell whether the file has its row."""
+        return bool(self._done) and _digest(path) in self._done
+
+    def write(self, row: dict[str, Any]) -> None:
+        """Append one row; whole or not at all."""
+        assert self._out is not None  # noqa: S101 - open between create and close
+        with disk_errors(Path(self.request.result)):
+            before = self._out.tell()
+            line = to_line(row).encode()
+            try:
+                self._out.write(line)
+                self._out.flush()
+            except OSError:
+                os.ftruncate(self._out.fileno(), before)
+                raise
+        self.tally.add(row)
+
+    def end(self) -> None:
+        """Note that every file has its row."""
+        self.request = replace(self.request, ended=True)
+        self._write_request()
+
+    def close(self) -> None:
+        """Make the rows durable and let go of the file."""
+        if self._out is None or self._out.closed:
+            return
+        with disk_errors(Path(self.request.result)):
+            self._out.flush()
+            os.fsync(self._out.fileno())
+            self._out.close()
+
+    def rows_so_far(self) -> Iterator[dict[str, Any]]:
+        """Yield the rows an earlier run of this scan wrote."""
+        if self._done:
+            yield from _whole_rows(Path(self.request.result))
+
+    def _open_result(self, flags: int) -> None:
+        path = Path(self.request.result)
+        try:
+            with disk_errors(path):
+                fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, PRIVATE)
+        except BadPath:
+            if flags & os.O_CREAT and not any(self._folder.iterdir()):
+                self._folder.rmdir()
+            raise
+        # Unbuffered: what write() accepted is the kernel's, and a kill of this process loses none.
+        self._out = os.fdopen(fd, "r+b", buffering=0)
+
+    def _read_rows(self) -> None:
+        assert self._out is not None  # noqa: S101 - just opened
+        for row in _whole_rows(Path(self.request.result)):
+            self._done.add(_digest(path_of(row)))
+            self.tally.add(row)
+        end = _end_of_last_line(self._out)
+        os.ftruncate(self._out.fileno(), end)
+        self._out.seek(end)
+
+    def _write_request(self) -> None:
+        replace_private(self._folder / "scan.json", json.dumps(self.request.to_json()).encode())
+
+
+def unfinished_scans(home: Path) -> Iterator[ScanRequest]:
+    """Scans that were begun and have not ended, the oldest first."""
+    folder = home / "scans"
+    if not folder.is_dir():
+        return
+    for one in sorted(folder.iterdir()):
+        if (one / "scan.json").is_file():
+            request = _read_request(one)
+            if not request.ended:
+                yield request
+
+
+def _newest_unfinished(home: Path) -> Path:
+    newest = None
+    for request in unfinished_scans(home):
+        newest = request
+    if newest is None:
+        raise BadInput("there is no unfinished scan to go on with.")
+    return home / "scans" / newest.scan_id
+
+
+def _read_request(folder: Path) -> ScanRequest:
+    try:
+        return ScanRequest.from_json(json.loads((folder / "scan.json").read_text("utf-8")))
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise BadInput(f"there is no scan {folder.name!r} in {folder.parent}.") from exc
+    except (ValueError, TypeError, KeyError) as exc:
+        raise CorruptFile(
+            f"{folder / 'scan.json'} is damaged or another version's; begin the scan anew."
+        ) from exc
+
+
+def _whole_rows(path: Path) -> Iterator[dict[str, Any]]:
+    with disk_errors(path), path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if line.endswith(b"\n"):
+                yield _parse_row(line, number, path)
+
+
+def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+        path_of(row)
+        row["verdict"], row["fully_checked"]
+    except (ValueError, TypeError, KeyError) as exc:
+        raise CorruptFile(
+            f"{path}: line {number} is not a result row; begin the scan anew."
+        ) from exc
+    return dict(row)
+
+
+def _end_of_last_line(file: IO[bytes]) -> int:
+    """Where the last whole line ends; what follows was cut short."""
+    end = file.seek(0, os.SEEK_END)
+    while end:
+        start = max(0, end - 65536)
+        file.seek(start)
+        at = file.read(end - start).rfind(b"\n")
+        if at >= 0:
+            return start + at + 1
+        end = start
+    return 0
+
+
+def _digest(path: bytes) -> bytes:
+    return blake2b(path, digest_size=16).digest()

@@ -1,0 +1,109 @@
+"""`safelight match`: bare hashes against hash lists."""
+
+import string
+from typing import Annotated
+
+import typer
+
+from safelight.cli.options import (
+    AlgorithmOption,
+    HashesOption,
+    ListOption,
+    QualityOption,
+    RadiusOption,
+)
+from safelight.cli.output import Output, OutputOption, emit, print_table, say
+from safelight.cli.work import load_matcher
+from safelight.errors import BadHash
+from safelight.matching.load import Sources
+from safelight.matching.rules import Hit, MatchPolicy
+from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, Algorithm
+from safelight.settings import load_settings
+
+app = typer.Typer()
+
+EPILOG = """Examples:
+
+    safelight match f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22
+
+    safelight match md5:d41d8cd98f00b204e9800998ecf8427e --list hotline
+
+64 hexadecimal digits may be PDQ or SHA-256: both are looked up, unless pdq: or sha256: stands
+in front.
+
+Exit code: 1 when something matched, 0 when nothing did, 2 on an error."""
+
+_BY_DIGITS = {
+    32: (Algorithm.MD5,),
+    40: (Algorithm.SHA1,),
+    64: (Algorithm.PDQ, Algorithm.SHA256),
+}
+
+
+@app.command(epilog=EPILOG)
+def match(
+    hashes: Annotated[
+        list[str], typer.Argument(metavar="HASH...", help="Hexadecimal hashes.", show_default=False)
+    ],
+    lists: ListOption = None,
+    hash_files: HashesOption = None,
+    algorithm: AlgorithmOption = None,
+    radius: RadiusOption = DEFAULT_RADIUS,
+    min_quality: QualityOption = DEFAULT_MIN_QUALITY,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Look up hashes: PDQ within the radius, MD5, SHA-1 and SHA-256 where equal.
+
+    Without --list and --hashes, all enabled lists are used.
+    """
+    policy = MatchPolicy(radius=radius, min_quality=min_quality)
+    queries = [(text, parse_hash(text)) for text in hashes]
+    sources = Sources.of(lists, hash_files, algorithm)
+    matcher = load_matcher(load_settings(), sources)
+    found = [
+        (text, hit)
+        for text, values in queries
+        for one, value in values
+        for hit in matcher.hash_hits(one, value, policy)
+    ]
+    if output is Output.JSON:
+        for text, _ in queries:
+            matches = [hit.match.to_json() for query, hit in found if query == text]
+            emit({"hash": text, "matches": matches})
+    else:
+        _print(found)
+    raise typer.Exit(1 if found else 0)
+
+
+def parse_hash(untrusted_text: str) -> list[tuple[Algorithm, bytes]]:
+    """Return what the text may be a hash of; raise BadHash when it is none."""
+    name, colon, digits = untrusted_text.strip().rpartition(":")
+    if colon and name.lower() not in list(Algorithm):
+        known = ", ".join(Algorithm)
+        raise BadHash(f"{untrusted_text!r}: {name!r} is not an algorithm; use one of {known}.")
+    if not digits or set(digits) - set(string.hexdigits):
+        raise BadHash(f"{untrusted_text!r} is not a hash: only 0-9 and a-f may stand in it.")
+    algorithms = (Algorithm(name.lower()),) if colon else _BY_DIGITS.get(len(digits), ())
+    if not algorithms or any(len(digits) != 2 * one.size for one in algorithms):
+        raise BadHash(
+            f"{untrusted_text!r} is {len(digits)} digits long: MD5 has 32, SHA-1 40, PDQ and"
+            " SHA-256 64."
+        )
+    return [(one, bytes.fromhex(digits)) for one in algorithms]
+
+
+def _print(found: list[tuple[str, Hit]]) -> None:
+    if not found:
+        say("No match on these lists.")
+        return
+    rows = [
+        (
+            text,
+            hit.match.list_name,
+            str(hit.match.entry),
+            hit.match.algorithm.value,
+            str(hit.match.distance),
+        )
+        for text, hit in found
+    ]
+    print_table("", ("hash", "list", "entry", "algorithm", "distance"), rows)

@@ -1,0 +1,53 @@
+"""Options that several commands share, defined once."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safelight.model import Algorithm, HashMode
+
+ListOption = Annotated[
+    list[str] | None,
+    typer.Option("--list", "-l", help="A hash list to match against; may be given several times."),
+]
+HashesOption = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--hashes",
+        help="A file of hashes (plain lines, CSV or JSON Lines) to match against instead;"
+        " needs no database.",
+    ),
+]
+AlgorithmOption = Annotated[
+    Algorithm | None,
+    typer.Option(
+        "--algorithm",
+        help="What the hashes in --hashes are, where the file does not say; 64 hexadecimal digits"
+        " are taken for PDQ, so say sha256 for those.",
+    ),
+]
+RadiusOption = Annotated[
+    int, typer.Option("--radius", help="How many of 256 bits may differ, 0 to 64.")
+]
+QualityOption = Annotated[
+    int,
+    typer.Option("--min-quality", help="PDQ hashes of lower quality are only compared as equal."),
+]
+ModeOption = Annotated[
+    HashMode,
+    typer.Option(
+        "--mode", help="exact: full decode. fast: scaled decode, near hits again exactly."
+    ),
+]
+JobsOption = Annotated[
+    int,
+    typer.Option(
+        "--jobs",
+        "-j",
+        min=0,
+        max=256,
+        help="Files examined at once; 0: one per core.",
+        show_default=False,
+    ),
+]

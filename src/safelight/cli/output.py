@@ -1,0 +1,52 @@
+"""How commands print: tables or JSON Lines on stdout, talk on stderr."""
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Annotated, Any
+
+import typer
+
+
+class Output(StrEnum):
+    """What a command prints on stdout."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+OutputOption = Annotated[
+    Output, typer.Option("--output", "-o", help="text for people, json for JSON Lines.")
+]
+
+
+def emit(row: dict[str, Any]) -> None:
+    """Print one row as one line of JSON."""
+    sys.stdout.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
+    sys.stdout.flush()
+
+
+def say(text: str = "") -> None:
+    """Talk to the person at the terminal, on stderr."""
+    typer.echo(text, err=True)
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table on stdout, as wide as the terminal or, in a pipe, as its text."""
+    from rich.console import Console  # noqa: PLC0415 - not paid for by --output json
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
+    table = Table(title=title or None, title_justify="left", title_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))  # Text: no markup from outside values
+    width = None if sys.stdout.isatty() else 160
+    Console(file=sys.stdout, width=width, highlight=False).print(table)
+
+
+def count_of(number: int, noun: str) -> str:
+    """`1 file`, `2 files`, `10,000 files`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
