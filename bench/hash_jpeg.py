@@ -6,7 +6,8 @@ Both sides read the same bytes and give PDQ, its quality, MD5, SHA-1, SHA-256; S
 eight orientations as well. Processor time of parent and child; the sides take turns photo by photo,
 three times each, and run twice in a row each time, since a scan does not change sides between two
 photos; the least counts. Printed are medians of the ratio per photo, above 1 when Safelight is
-faster. Without a folder, photos from scikit-image are enlarged, with grain, into every size.
+faster. "plain": without progressive photos, which are bound by what no wheel's decoder can skip.
+Without a folder, photos from scikit-image are enlarged, with grain, into every size.
 """
 
 import argparse
@@ -14,7 +15,7 @@ import hashlib
 import io
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
 
@@ -53,7 +54,11 @@ def main() -> None:
             "fast, child": side(Examiner(pool), HashMode.FAST),
             "fast, none": side(Examiner(None), HashMode.FAST),
         }
-        show(sides, [[ratios(sides, data, clock) for data in bucket] for bucket in photos])
+        head(sides)
+        for bucket, span, target in zip(photos, BUCKETS, TARGETS, strict=True):
+            rows = [(is_progressive(data), ratios(sides, data, clock)) for data in bucket]
+            show(span, "all", [row for _, row in rows], target)
+            show(span, "plain", [row for progressive, row in rows if not progressive], target)
 
 
 def side(examiner: Examiner, mode: HashMode) -> Callable[[int], object]:
@@ -96,18 +101,27 @@ def ratios(sides: dict[str, Callable[[int], object]], data: bytes, clock: Clock)
     return [least[0], *(least[0] / seconds for seconds in least[1:])]
 
 
-def show(sides: dict[str, Callable[[int], object]], measured: list[list[list[float]]]) -> None:
-    """Print medians per size."""
-    print(
-        f"{'Mpx':>10} {'photos':>7} {'peer ms':>8}", *(f"{name:>13}" for name in sides), "  target"
-    )
-    for (low, high), rows, target in zip(BUCKETS, measured, TARGETS, strict=True):
-        if not rows:
-            continue
-        peer_ms, *faster = (median(column) for column in zip(*rows, strict=True))
-        label = f"{low:g}-{high:g}" if high < 1000 else f"> {low:g}"
-        numbers = " ".join(f"{value:12.1f}x" for value in faster)
-        print(f"{label:>10} {len(rows):7} {peer_ms * 1e3:8.1f} {numbers} {target:7.1f}x")
+def is_progressive(data: bytes) -> bool:
+    """Whether the file comes in several scans."""
+    with Image.open(io.BytesIO(data)) as image:
+        return bool(image.info.get("progressive"))
+
+
+def head(names: Iterable[str]) -> None:
+    """Print the first line of the table."""
+    columns = " ".join(f"{name:>13}" for name in names)
+    print(f"{'Mpx':>7} {'kind':>6} {'photos':>7} {'peer ms':>8} {columns} {'target':>8}")
+
+
+def show(span: tuple[float, float], kind: str, rows: list[list[float]], target: float) -> None:
+    """Print the medians of one size."""
+    if not rows:
+        return
+    low, high = span
+    label = f"{low:g}-{high:g}" if high < 1000 else f"> {low:g}"
+    peer_ms, *faster = (median(column) for column in zip(*rows, strict=True))
+    numbers = " ".join(f"{value:12.1f}x" for value in faster)
+    print(f"{label:>7} {kind:>6} {len(rows):7} {peer_ms * 1e3:8.1f} {numbers} {target:7.1f}x")
 
 
 def from_folder(folder: Path, most: int) -> list[list[bytes]]:

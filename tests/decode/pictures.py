@@ -14,10 +14,15 @@ from safelight.examine import Examiner, memory_file
 from safelight.model import Examined, HashMode, ImageHashes, NotChecked
 
 
-@cache
 def photo(name: str = "astronaut") -> Image.Image:
-    """An RGB photo that ships inside scikit-image's wheel."""
-    return Image.fromarray(getattr(skimage.data, name)())
+    """An RGB photo that ships inside scikit-image's wheel; a new object, for saving leaves traces."""
+    return Image.fromarray(_pixels(name))
+
+
+@cache
+def _pixels(name: str) -> np.ndarray:
+    pixels: np.ndarray = getattr(skimage.data, name)()
+    return pixels
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:

@@ -11,7 +11,7 @@ REASONS: dict[str, str] = {
     "not_a_file": "This is not a regular file (a folder, a pipe, a device or a socket).",
     "permission_denied": "This user may not read the file; run as one who may, and try again.",
     "vanished": "The file was there when its folder was listed and has gone since; scan again.",
-    "link_not_followed": "A link out of the scanned folders, or to nothing; scan its target as well.",
+    "link_not_followed": "A link out of the scanned folders, or to nothing; scan its target too.",
     "read_error": "The disk gave an error while the file was read; try a copy of the disk.",
     "not_a_picture": "The file is not a picture, so only its exact bytes can be compared.",
     "unknown_format": "The file is in a format that Safelight does not read; convert it, or look.",

@@ -24,7 +24,7 @@ from safelight.sandbox.limits import Limits
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TZ", "SAFELIGHT_KERNEL_ISA")
 
 
-class ChildFailed(Exception):  # noqa: N818  it fails; it is no error of ours
+class ChildFailed(Exception):
     """A child gave no answer about its file. `code`: crashed, timed_out or out_of_memory."""
 
     def __init__(self, code: str, message: str) -> None:
@@ -32,7 +32,7 @@ class ChildFailed(Exception):  # noqa: N818  it fails; it is no error of ours
         self.code = code
 
 
-class _Gone(Exception):  # noqa: N818  never leaves this module
+class _Gone(Exception):
     """The child closed its socket."""
 
 
