@@ -113,7 +113,7 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("Stopped.", err=True)
         return EXIT_ERROR
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer makes the one into the other
         # Whoever read our output has gone: nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
