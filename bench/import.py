@@ -19,6 +19,7 @@ from safelight.store.database import Store, open_store
 
 
 def main() -> None:
+    """Make the rows, run, and clean up."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
     number = parser.parse_args().rows

@@ -163,7 +163,7 @@ def test_it_recovers_when_the_server_itself_was_killed(made_home: Path) -> None:
 
 def test_it_goes_away_in_the_middle(made_home: Path) -> None:
     store = _open(made_home)
-    with pytest.raises(DatabaseUnavailable) as caught, store.transaction() as tx:
+    with pytest.raises(DatabaseUnavailable) as caught, store.transaction() as tx:  # noqa: PT012
         lists.create(tx, lists.NewList(name="x", source="S"))
         os.kill(_server_pid(made_home), signal.SIGINT)  # a fast stop
         while not _is_stopped(made_home):
