@@ -74,7 +74,7 @@ def test_the_application_cannot_touch_what_was_written(store: Store, database: o
     with store.transaction() as tx:
         tx.record("thing.do", "thing:1")
     for statement in ("UPDATE audit_event SET actor = 'x'", "DELETE FROM audit_event"):
-        with pytest.raises(DatabaseUnavailable, match="never changed|permission denied"):
+        with pytest.raises(DatabaseUnavailable, match=r"never changed|permission denied"):
             _execute(store, statement)
         with owner_transaction(database.owner, tx.organisation) as own:  # type: ignore[attr-defined]
             text = sa.text(statement)
