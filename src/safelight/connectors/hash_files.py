@@ -347,9 +347,6 @@ def _json_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
         yield from _record_rows(number, record, stated, text)
 
 
-# -- one row of CSV or JSON ------------------------------------------------------------------
-
-
 def _record_rows(
     number: int, record: Mapping[str, str], stated: Algorithm | None, text: str
 ) -> Iterator[Row]:
