@@ -103,7 +103,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         called = [one for one in arguments if not one.startswith("-")][:1]
         command = build(called)
-        code = command.main(list(arguments), prog_name="safelight", standalone_mode=False)
+        # Not list(): that name is the submodule `list` here once it was imported.
+        code = command.main([*arguments], prog_name="safelight", standalone_mode=False)
     except SafelightError as exc:
         typer.echo(f"error ({exc.code}): {exc}", err=True)
         return exc.exit_code
