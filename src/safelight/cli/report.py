@@ -9,8 +9,9 @@ from safelight.cli.output import count_of, print_table, say
 from safelight.files import show_path
 from safelight.model import Verdict
 
-# A table longer than this helps nobody; the rows are all in the results file.
-SHOWN = 200
+# Tables longer than this help nobody; the rows are all in the results file.
+FOUND_SHOWN = 200
+UNCHECKED_SHOWN = 20
 REASONS_SHOWN = 2
 
 _WORDS = {
@@ -36,12 +37,12 @@ class FoundTable:
     def add(self, row: dict[str, Any]) -> None:
         """Keep the row if a person must see it and there is room."""
         if row["matches"]:
-            rows = self.found
+            rows, most = self.found, FOUND_SHOWN
         elif not row["fully_checked"]:
-            rows = self.unchecked
+            rows, most = self.unchecked, UNCHECKED_SHOWN
         else:
             return
-        if len(rows) < SHOWN:
+        if len(rows) < most:
             rows.append(row)
 
     def print(self, tally: Tally) -> None:
