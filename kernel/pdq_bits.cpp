@@ -32,6 +32,16 @@ CosineTable make_cosine_table() {
     return table;
 }
 
+// out[0 … 15] = the sum over k of weights[k] × rows[k × stride …], in the order of k.
+void weighted_sum(const float* rows, std::size_t stride, const Row& weights, float* out) {
+    float sums[side] = {};
+    for (std::size_t k = 0; k < pdq_points; ++k) {
+        const float* __restrict row = rows + k * stride;
+        for (std::size_t j = 0; j < side; ++j) sums[j] += weights[k] * row[j];
+    }
+    std::copy(sums, sums + side, out);
+}
+
 // The signs that turning or mirroring changes: of even columns, of even rows, or of every second
 // coefficient like the black squares of a board.
 enum Turns { none, columns, rows, both };
@@ -128,17 +138,18 @@ float hash_family(const Coefficients& coefficients, const Family& family, Hashes
     return gap_above(keys, middle);
 }
 
-// The step between two neighbours in percent of the full range, in the reference's arithmetic.
-float step_percent(float a, float b) { return ((a - b) * 100) / 255; }
-
 struct StepSums {
     int lowest = 0;
     int highest = 0;
 
-    void add(float step, float slack) {
-        const float size = std::fabs(step);
-        lowest += static_cast<int>(std::max(0.0F, size - slack));
-        highest += static_cast<int>(size + slack);
+    // Adds the steps from a[i] to b[i], each in percent of the full range, in the reference's
+    // arithmetic, and cut to a whole number.
+    void add(const float* a, const float* b, int count, float slack) {
+        for (int i = 0; i < count; ++i) {
+            const float size = std::fabs(((a[i] - b[i]) * 100) / 255);
+            lowest += static_cast<int>(std::max(0.0F, size - slack));
+            highest += static_cast<int>(size + slack);
+        }
     }
 };
 
@@ -148,15 +159,11 @@ Coefficients low_frequencies(const Plane64& plane) {
     static const CosineTable table = make_cosine_table();
     Coefficients out{};
     for (std::size_t i = 0; i < side; ++i) {
-        Row down{};
-        for (std::size_t k = 0; k < pdq_points; ++k) {
-            const float cosine = table.by_frequency[i][k];
-            for (std::size_t j = 0; j < pdq_points; ++j) down[j] += cosine * plane[k * pdq_points + j];
+        Row down;
+        for (std::size_t j = 0; j < pdq_points; j += side) {
+            weighted_sum(plane.data() + j, pdq_points, table.by_frequency[i], down.data() + j);
         }
-        float* sums = out.data() + i * side;
-        for (std::size_t k = 0; k < pdq_points; ++k) {
-            for (std::size_t j = 0; j < side; ++j) sums[j] += down[k] * table.by_point[k][j];
-        }
+        weighted_sum(table.by_point[0].data(), side, down, out.data() + i * side);
     }
     return out;
 }
@@ -171,11 +178,10 @@ Hashes hash_bits(const Coefficients& coefficients) {
 
 Quality quality_of(const Plane64& plane, float slack) {
     StepSums sums;
-    for (std::size_t k = 0; k + pdq_points < plane.size(); ++k) {
-        sums.add(step_percent(plane[k], plane[k + pdq_points]), slack);
-    }
-    for (std::size_t k = 0; k + 1 < plane.size(); ++k) {
-        if (k % pdq_points != pdq_points - 1) sums.add(step_percent(plane[k], plane[k + 1]), slack);
+    for (std::size_t i = 0; i < pdq_points; ++i) {
+        const float* row = plane.data() + i * pdq_points;
+        sums.add(row, row + 1, pdq_points - 1, slack);
+        if (i + 1 < pdq_points) sums.add(row, row + pdq_points, pdq_points, slack);
     }
     return {std::min(100, sums.lowest / 90), std::min(100, sums.highest / 90)};
 }

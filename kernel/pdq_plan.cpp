@@ -60,6 +60,20 @@ bool edge_cuts(int pixel, int size, int window) {
            box_around(outer.last, size, window).length() != window;
 }
 
+void append(std::vector<float>& all, const std::vector<float>& weights) {
+    all.insert(all.end(), weights.begin(), weights.end());
+    all.resize(static_cast<std::size_t>(up_to_lanes(static_cast<int>(all.size()))));
+}
+
+std::vector<float> colour_weights(const float* weights, int count) {
+    std::vector<float> out;
+    out.reserve(static_cast<std::size_t>(count) * luma_share.size());
+    for (int i = 0; i < count; ++i) {
+        for (const double share : luma_share) out.push_back(static_cast<float>(weights[i] * share));
+    }
+    return out;
+}
+
 }  // namespace
 
 Plan make_plan(int size, int block) {
@@ -80,23 +94,20 @@ Plan make_plan(int size, int block) {
         const auto weights = over_blocks(tent_weights(pixel, size, window), first, block);
         tent = {first / block, static_cast<int>(weights.size()), plan.weights.size(),
                 all_whole(weights)};
-        plan.weights.insert(plan.weights.end(), weights.begin(), weights.end());
+        append(plan.weights, weights);
         if (may_share) shared = &tent;
     }
     return plan;
 }
 
 Plan plan_for_rgb(const Plan& plan) {
-    Plan rgb = plan;
-    for (Tent& tent : rgb.tents) {
-        tent = {tent.first * 3, tent.count * 3, tent.weights * 3, false};
-    }
-    rgb.weights.clear();
-    rgb.weights.reserve(plan.weights.size() * 3);
-    for (const float weight : plan.weights) {
-        for (const double share : luma_share) {
-            rgb.weights.push_back(static_cast<float>(weight * share));
-        }
+    Plan rgb{{}, {}, plan.unit};
+    for (std::size_t i = 0; i < plan.tents.size(); ++i) {
+        const Tent& tent = plan.tents[i];
+        const bool shared = i > 0 && tent.weights == plan.tents[i - 1].weights;
+        const std::size_t start = shared ? rgb.tents[i - 1].weights : rgb.weights.size();
+        rgb.tents[i] = {tent.first * 3, tent.count * 3, start, false};
+        if (!shared) append(rgb.weights, colour_weights(&plan.weights[tent.weights], tent.count));
     }
     return rgb;
 }

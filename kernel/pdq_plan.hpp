@@ -24,10 +24,14 @@ constexpr int kept_pixel(int point, int size) {
     return static_cast<int>(((point + 0.5) * size) / pdq_points);
 }
 
+// How many partial sums a dot product keeps. Weights are followed by zeros up to a multiple of it.
+constexpr int lanes = 8;
+constexpr int up_to_lanes(int count) { return (count + lanes - 1) / lanes * lanes; }
+
 struct Tent {
     int first;            // the first sample with a weight
     int count;            // how many samples from there on
-    std::size_t weights;  // where its weights start in Plan::weights
+    std::size_t weights;  // where its weights start in Plan::weights, a multiple of `lanes`
     bool whole;           // all weights are whole numbers
 };
 

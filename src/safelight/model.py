@@ -4,9 +4,15 @@ Hashes are lower-case hexadecimal text here, as every exchange writes them, and 
 database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first four of the 256 bits.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # arrays are named here and made elsewhere: the model costs no NumPy
+    import numpy as np
+    import numpy.typing as npt
 
 # The eight ways a picture can be turned and mirrored, in the order the reference `pdqhash` gives.
 ORIENTATIONS = (
@@ -103,7 +109,7 @@ class FrameHashes:
         return out
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "FrameHashes":
+    def from_json(cls, data: dict[str, Any]) -> FrameHashes:
         """The frame from what `to_json` gave."""
         stored = data.get("stored_dihedral")
         return cls(
@@ -179,6 +185,20 @@ class NotChecked:
 
 
 Examined = ImageHashes | NotChecked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryArrays:
+    """Entries of one algorithm, for matching; row i is entry ids[i] of list lists[i].
+
+    `qualities` are 0 to 100, negative where the list does not tell.
+    """
+
+    algorithm: Algorithm
+    ids: npt.NDArray[np.int64]  # [n]
+    lists: npt.NDArray[np.int32]  # [n], position among the lists asked for
+    values: npt.NDArray[np.uint8]  # [n, algorithm.size]
+    qualities: npt.NDArray[np.int16]  # [n]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -57,7 +57,7 @@ def test_a_root_that_is_a_link_is_followed(tmp_path: Path):
 def test_pipes_are_reported_not_opened(tmp_path: Path):
     os.mkfifo(tmp_path / "pipe")
     (found,) = walk([os.fsencode(tmp_path)])
-    assert found.problem.code == "special_file"
+    assert found.problem.code == "not_a_file"
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read every folder")

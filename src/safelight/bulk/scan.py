@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from safelight.bulk.walk import Found, open_problem
-from safelight.examine import Examiner, open_for_examination
+from safelight.errors import BadPath, CouldNotCheck
+from safelight.examine import Examiner
 from safelight.matching.rules import MatchPolicy, judge
 from safelight.matching.step import Matcher
 from safelight.model import Answer, Examined, HashMode, NotChecked
 from safelight.pipeline import answer
+from safelight.sandbox.files import open_for_examination
 
 # Files handed out ahead of the oldest unfinished one, per job: enough that one slow file does not
 # leave the other jobs idle, few enough that memory stays flat.
@@ -97,7 +99,7 @@ def _open(found: Found) -> _Opened | NotChecked:
         return found.problem
     try:
         return _Opened(open_for_examination(found.path))
-    except OSError as exc:
+    except (BadPath, CouldNotCheck) as exc:
         return open_problem(exc)
 
 

@@ -10,7 +10,8 @@ import stat
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from safelight.errors import BadPath
+from safelight.decode.rules import REASONS
+from safelight.errors import BadPath, SafelightError
 from safelight.files import show_path
 from safelight.model import NotChecked
 
@@ -64,7 +65,7 @@ def _walk_folder(top: bytes, inside: Sequence[bytes]) -> Iterator[Found]:
             with os.scandir(folder) as entries:
                 names = sorted((entry.name, _mode(entry)) for entry in entries)
         except OSError as exc:
-            yield Found(folder, _cannot_open("folder", exc))
+            yield Found(folder, _cannot_list(exc))
             continue
         below = []
         for name, mode in names:
@@ -90,13 +91,7 @@ def _mode(entry: os.DirEntry[bytes]) -> int:
 def _found(path: bytes, mode: int) -> Found:
     if stat.S_ISREG(mode):
         return Found(path)
-    if stat.S_ISLNK(mode):
-        message = "a link that leads outside the scanned folders; scan its target as well"
-        if not os.path.exists(path):
-            message = "a link to something that does not exist"
-        return Found(path, NotChecked(code="link_not_followed", message=message))
-    message = "a device, socket or pipe, not a file"
-    return Found(path, NotChecked(code="special_file", message=message))
+    return Found(path, not_checked("link_not_followed" if stat.S_ISLNK(mode) else "not_a_file"))
 
 
 def _is_inner_link(path: bytes, mode: int, inside: Sequence[bytes]) -> bool:
@@ -111,20 +106,17 @@ def is_below(path: bytes, folder: bytes) -> bool:
     return path == folder or path.startswith(folder.rstrip(b"/") + b"/")
 
 
-def open_problem(exc: OSError) -> NotChecked:
-    """Why a file could not be opened or read, as a result."""
-    return _cannot_open("file", exc)
+def open_problem(exc: SafelightError) -> NotChecked:
+    """Why a file that the walk came to could not be opened, as a result."""
+    return not_checked(exc.code if exc.code in REASONS else "vanished")
 
 
-def _cannot_open(noun: str, exc: OSError) -> NotChecked:
+def not_checked(code: str) -> NotChecked:
+    """The result of a file that was not examined, by its stable code."""
+    return NotChecked(code=code, message=REASONS[code])
+
+
+def _cannot_list(exc: OSError) -> NotChecked:
     if exc.errno in (errno.EACCES, errno.EPERM):
-        return NotChecked(
-            code="permission_denied",
-            message=f"the {noun} may not be read by this user; run as one who may",
-        )
-    if exc.errno == errno.ENOENT:
-        return NotChecked(code="vanished", message=f"the {noun} was there and is gone")
-    return NotChecked(
-        code="read_error",
-        message=f"the {noun} cannot be read: {exc.strerror}; check the medium or take an image",
-    )
+        return not_checked("permission_denied")
+    return not_checked("vanished" if exc.errno == errno.ENOENT else "read_error")

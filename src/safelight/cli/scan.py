@@ -88,7 +88,7 @@ def scan(
         sources = state.request.sources
         matcher = load_matcher(settings, sources)
     else:
-        sources = Sources(lists=tuple(lists or ()), hashes=_absolute(hashes), algorithm=algorithm)
+        sources = Sources.of(lists, hashes, algorithm)
         roots = _roots(paths)
         _refuse_writing_into(roots, settings, result)
         matcher = load_matcher(settings, sources)  # before anything is made on disk
@@ -102,10 +102,6 @@ def _roots(paths: list[Path] | None) -> list[bytes]:
     if not paths:
         raise BadInput("nothing to scan: name at least one file or folder.")
     return [os.path.abspath(root) for root in check_roots(paths)]  # noqa: PTH100 - bytes
-
-
-def _absolute(paths: list[Path] | None) -> tuple[str, ...]:
-    return tuple(str(path.absolute()) for path in paths or ())
 
 
 def _refuse_writing_into(roots: list[bytes], settings: Settings, result: Path | None) -> None:

@@ -3,12 +3,13 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
-from safelight.app import open_app
+from safelight.cli.output import say
 from safelight.errors import BadSetting
-from safelight.examine import Examiner, open_examiner
+from safelight.examine import Examiner, decode_limits, make_pool
 from safelight.files import PRIVATE_FOLDER, disk_errors
-from safelight.matching.load import Sources, batches_from_files, batches_from_store
+from safelight.matching.load import Loaded, Sources, load_files, load_lists
 from safelight.matching.step import Matcher
 from safelight.settings import Settings
 
@@ -28,13 +29,21 @@ def private_home(settings: Settings) -> None:
 def examiner_for(settings: Settings, jobs: int) -> Iterator[tuple[Examiner, int]]:
     """Start the children; yield the examiner and how many files it takes at once."""
     count = jobs or len(os.sched_getaffinity(0))
-    with open_examiner(settings, children=count) as examiner:
-        yield examiner, count
+    with make_pool(settings, children=count) as pool:
+        pool.self_test()  # a sandbox that cannot start is said once, not once per file
+        yield Examiner(pool, decode_limits(settings)), count
 
 
 def load_matcher(settings: Settings, sources: Sources) -> Matcher:
     """Load what to match against. Hash files need no database; lists open it and let go again."""
-    if sources.hashes:
-        return Matcher(batches_from_files(sources.hashes, sources.algorithm))
+    loaded = load_files(sources) if sources.hashes else _from_database(settings, sources)
+    for warning in loaded.warnings:
+        say(f"warning: {warning}")
+    return loaded.matcher
+
+
+def _from_database(settings: Settings, sources: Sources) -> Loaded:
+    from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
+
     with open_app(settings) as app, app.transaction() as tx:
-        return Matcher(batches_from_store(tx, sources.lists))
+        return load_lists(tx, sources, now=datetime.now(UTC))

@@ -1,1 +1,1 @@
-"""TODO"""
+"""Hashes of a file's bytes (`digests`) and of its pixels (`perceptual`)."""

@@ -1,45 +1,34 @@
 """The hash lists as they are searched: one index for PDQ, one sorted table per digest."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from safelight.kernel.index import HashIndex
 from safelight.matching.rules import Hit, MatchPolicy, best_per_entry
-from safelight.model import ORIENTATIONS, Algorithm, Examined, FrameHashes, ImageHashes, Match
+from safelight.model import ORIENTATIONS, Algorithm, EntryArrays, Examined, FrameHashes, ImageHashes, Match
 
-UNKNOWN_QUALITY = 100
+# The quality of an entry whose list does not tell: taken for good.
+UNTOLD_QUALITY = 100
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EntryBatch:
-    """Entries of one list and one algorithm.
-
-    `values` is uint8[n, size of the algorithm], `ids` int64[n]; `qualities` int64[n] or None where
-    the list does not say.
-    """
-
-    list_name: str
-    algorithm: Algorithm
-    values: Bytes
-    ids: Numbers
-    qualities: Numbers | None = None
-
-
 class Matcher:
     """Hash lists, loaded for matching. Safe to search from several threads."""
 
-    def __init__(self, batches: Iterable[EntryBatch]) -> None:
-        parts: dict[Algorithm, list[EntryBatch]] = {}
-        for batch in batches:
-            parts.setdefault(batch.algorithm, []).append(batch)
-        self._pdq = _PdqTable(parts.pop(Algorithm.PDQ, []))
-        self._digests = {algorithm: _DigestTable(some) for algorithm, some in parts.items()}
+    def __init__(self, names: Sequence[str], entries: Iterable[EntryArrays]) -> None:
+        """Load entries; `names` are those of the lists that EntryArrays.lists points into."""
+        parts: dict[Algorithm, list[EntryArrays]] = {}
+        for some in entries:
+            parts.setdefault(some.algorithm, []).append(some)
+        self._pdq = _PdqTable(names, _joined(Algorithm.PDQ, parts.pop(Algorithm.PDQ, [])))
+        self._digests = {
+            algorithm: _DigestTable(names, _joined(algorithm, some))
+            for algorithm, some in parts.items()
+        }
 
     def __len__(self) -> int:
         return len(self._pdq) + sum(len(table) for table in self._digests.values())
@@ -70,34 +59,34 @@ class Matcher:
             yield from table.hits(bytes.fromhex(getattr(examined.digests, algorithm.value)))
 
 
-class _Owners:
-    """Which list and entry each row of a table stands for."""
-
-    def __init__(self, batches: Sequence[EntryBatch]) -> None:
-        self._names = [batch.list_name for batch in batches]
-        self._starts = np.cumsum([0] + [len(batch.ids) for batch in batches])
-        self._ids = np.concatenate([batch.ids for batch in batches] or [np.empty(0, np.int64)])
-
-    def __len__(self) -> int:
-        return len(self._ids)
-
-    def of(self, row: int) -> tuple[str, int]:
-        batch = int(np.searchsorted(self._starts, row, side="right")) - 1
-        return self._names[batch], int(self._ids[row])
+def _joined(algorithm: Algorithm, parts: Sequence[EntryArrays]) -> EntryArrays:
+    empty = EntryArrays(
+        algorithm=algorithm,
+        ids=np.empty(0, np.int64),
+        lists=np.empty(0, np.int32),
+        values=np.empty((0, algorithm.size), np.uint8),
+        qualities=np.empty(0, np.int16),
+    )
+    every = parts or [empty]
+    return EntryArrays(
+        algorithm=algorithm,
+        ids=np.concatenate([part.ids for part in every]),
+        lists=np.concatenate([part.lists for part in every]),
+        values=np.concatenate([part.values for part in every]),
+        qualities=np.concatenate([part.qualities for part in every]),
+    )
 
 
 class _PdqTable:
-    def __init__(self, batches: Sequence[EntryBatch]) -> None:
-        self._owners = _Owners(batches)
-        rows = np.arange(len(self._owners), dtype=np.int64)
-        values = [batch.values for batch in batches] or [np.empty((0, 32), np.uint8)]
-        self._index = HashIndex.build(np.ascontiguousarray(np.concatenate(values)), rows)
-        self._qualities = np.concatenate(
-            [_qualities(batch) for batch in batches] or [np.empty(0, np.int64)]
-        )
+    """PDQ entries: an index over their rows, beside what each row stands for."""
+
+    def __init__(self, names: Sequence[str], entries: EntryArrays) -> None:
+        self._names = names
+        self._entries = entries
+        self._index = HashIndex.build(entries.values, np.arange(len(entries.ids), dtype=np.int64))
 
     def __len__(self) -> int:
-        return len(self._owners)
+        return len(self._entries.ids)
 
     def frame_hits(self, frame: FrameHashes, policy: MatchPolicy, slack: int) -> list[Hit]:
         low = frame.quality < policy.min_quality
@@ -112,57 +101,57 @@ class _PdqTable:
         radius: int,
         min_quality: int,
         frame: int = 0,
-        quality: int = UNKNOWN_QUALITY,
+        quality: int = UNTOLD_QUALITY,
     ) -> list[Hit]:
         found = self._index.search(query, radius=radius)
+        which = np.repeat(np.arange(len(query)), np.diff(found.offsets))
         hits = []
-        for which in range(len(query)):
-            for at in range(int(found.offsets[which]), int(found.offsets[which + 1])):
-                row, distance = int(found.ids[at]), int(found.distances[at])
-                both = min(quality, int(self._qualities[row]))
-                if distance and both < min_quality:
-                    continue  # a featureless entry is near to everything
-                list_name, entry = self._owners.of(row)
-                match = Match(
-                    list_name=list_name,
-                    entry=entry,
-                    algorithm=Algorithm.PDQ,
-                    distance=distance,
-                    orientation=ORIENTATIONS[which % 8],
-                    frame=frame,
-                )
-                hits.append(Hit(match=match, quality=both))
+        for row, distance, turn in zip(
+            found.ids.tolist(), found.distances.tolist(), which.tolist(), strict=True
+        ):
+            both = min(quality, self._quality(row))
+            if distance and both < min_quality:
+                continue  # a featureless entry is near to everything
+            match = Match(
+                list_name=self._names[self._entries.lists[row]],
+                entry=int(self._entries.ids[row]),
+                algorithm=Algorithm.PDQ,
+                distance=distance,
+                orientation=ORIENTATIONS[turn % len(ORIENTATIONS)],
+                frame=frame,
+            )
+            hits.append(Hit(match=match, quality=both))
         return hits
 
-
-def _qualities(batch: EntryBatch) -> Numbers:
-    if batch.qualities is None:
-        return np.full(len(batch.ids), UNKNOWN_QUALITY, np.int64)
-    return batch.qualities
+    def _quality(self, row: int) -> int:
+        told = int(self._entries.qualities[row])
+        return told if told >= 0 else UNTOLD_QUALITY
 
 
 class _DigestTable:
     """Equality lookup: rows sorted by their first eight bytes, then compared whole."""
 
-    def __init__(self, batches: Sequence[EntryBatch]) -> None:
-        self._owners = _Owners(batches)
-        self._algorithm = batches[0].algorithm
-        self._values = np.ascontiguousarray(np.concatenate([batch.values for batch in batches]))
-        heads = np.ascontiguousarray(self._values[:, :8]).view(">u8").ravel().astype(np.uint64)
+    def __init__(self, names: Sequence[str], entries: EntryArrays) -> None:
+        self._names = names
+        self._entries = entries
+        heads = np.ascontiguousarray(entries.values[:, :8]).view(">u8").ravel().astype(np.uint64)
         self._order = np.argsort(heads, kind="stable")
         self._heads = heads[self._order]
 
     def __len__(self) -> int:
-        return len(self._owners)
+        return len(self._order)
 
     def hits(self, value: bytes) -> Iterator[Hit]:
         head = np.uint64(int.from_bytes(value[:8], "big"))
         first = int(np.searchsorted(self._heads, head, side="left"))
         last = int(np.searchsorted(self._heads, head, side="right"))
         for row in self._order[first:last]:
-            if self._values[row].tobytes() != value:
-                continue
-            list_name, entry = self._owners.of(int(row))
-            yield Hit(
-                match=Match(list_name=list_name, entry=entry, algorithm=self._algorithm, distance=0)
-            )
+            if self._entries.values[row].tobytes() == value:
+                yield Hit(
+                    match=Match(
+                        list_name=self._names[self._entries.lists[row]],
+                        entry=int(self._entries.ids[row]),
+                        algorithm=self._entries.algorithm,
+                        distance=0,
+                    )
+                )

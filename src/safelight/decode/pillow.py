@@ -1,0 +1,195 @@
+"""Every format but HEIC, and every JPEG that the fast decoder does not take, by Pillow.
+
+Only the decoder of the format that was recognised is tried. A picture that Pillow refuses is tried
+once more with Pillow told to go on past errors; the picture is then flagged.
+"""
+
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from PIL import Image, ImageFile
+
+from safelight.decode.colour import pixels_of
+from safelight.decode.pixels import Frame, Picture, is_flat
+from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
+from safelight.decode.sniff import webp_size
+from safelight.decode.source import Source
+from safelight.errors import CouldNotCheck
+
+# Our names of formats and Pillow's decoders for them.
+DECODERS: dict[str, tuple[str, ...]] = {
+    "jpeg": ("JPEG", "MPO"),
+    "png": ("PNG",),
+    "gif": ("GIF",),
+    "webp": ("WEBP",),
+    "tiff": ("TIFF",),
+    "bmp": ("BMP",),
+    "avif": ("AVIF",),
+}
+_PAGES = {"tiff", "jpeg"}  # any frame can be reached without decoding those before it
+_TURNED_BY_PILLOW = {"tiff"}
+_ORIENTATION_TAG = 0x0112
+_ENDS_EARLY = (
+    "truncated",
+    "unexpected end",
+    "broken",
+    "eof",
+    "end of file",
+    "not enough",
+    "buffer",
+)
+
+_LOCK = threading.RLock()
+
+
+@contextmanager
+def _settings(limits: DecodeLimits, *, tolerant: bool) -> Iterator[None]:
+    """Pillow's global settings for the time of one call; the caller's are put back.
+
+    A program that hashes in its own process from several threads decodes one at a time here.
+    """
+    with _LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        saved = Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES
+        Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = limits.max_pixels, tolerant
+        try:
+            yield
+        except (Image.DecompressionBombWarning, Image.DecompressionBombError) as exc:
+            raise could_not_check("too_many_pixels") from exc
+        finally:
+            Image.MAX_IMAGE_PIXELS, ImageFile.LOAD_TRUNCATED_IMAGES = saved
+
+
+class _Reader:
+    """The frames of one file; opens it again, tolerantly, at the first error."""
+
+    def __init__(self, source: Source, name: str, limits: DecodeLimits, *, fast: bool) -> None:
+        self._source, self._name, self._limits, self._fast = source, name, limits, fast
+        self._tolerant = False
+        self._image: Image.Image | None = None
+        self.flags: set[str] = set()
+
+    def frame(self, number: int) -> Frame:
+        """Decode a frame. Raises whatever Pillow raises when it fails tolerantly too."""
+        try:
+            return self._frame(number)
+        except (MemoryError, CouldNotCheck):
+            raise
+        except Exception as exc:  # noqa: BLE001  Pillow's plug-ins raise nearly every class there is
+            if self._tolerant:
+                raise
+            complaint = f"{type(exc).__name__} {exc}".lower()
+        self._tolerant, self._image = True, None
+        frame = self._frame(number)
+        ends_early = any(words in complaint for words in _ENDS_EARLY)
+        self.flags.add("truncated" if ends_early else "damaged")
+        if is_flat(frame.pixels) and (frame.bare is None or is_flat(frame.bare)):
+            raise could_not_check("damaged")
+        return frame
+
+    def _frame(self, number: int) -> Frame:
+        with _settings(self._limits, tolerant=self._tolerant):
+            if self._image is None:
+                self._image = Image.open(self._source.stream(), formats=DECODERS[self._name])
+            image = self._image
+            image.seek(number)
+            self._limits.check_pixels(*image.size)
+            image.load()
+            pixels, bare = pixels_of(image, fast=self._fast)
+            orientation = 1 if self._name in _TURNED_BY_PILLOW else _orientation(image)
+        high, wide = pixels.shape[:2]
+        return Frame(
+            number=number,
+            pixels=pixels,
+            bare=bare,
+            width=wide,
+            height=high,
+            orientation=orientation,
+        )
+
+    def count(self) -> int:
+        """The number of frames; those after a fault are not counted."""
+        image = self._image
+        assert image is not None  # noqa: S101  the first frame has been decoded
+        if not getattr(image, "is_animated", False):
+            return 1
+        try:
+            with _settings(self._limits, tolerant=self._tolerant):
+                return int(getattr(image, "n_frames", 1))
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  as above
+            self.flags.add("truncated")
+            return 1
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        value = image.getexif().get(_ORIENTATION_TAG, 1)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  EXIF data is as untrusted as pixels, and says nothing if broken
+        return 1
+    return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def open_picture(
+    source: Source, name: str, limits: DecodeLimits, *, fast: bool, skip_first: bool = False
+) -> Picture:
+    """Decode the first frame at once, the middle and the last one as they are asked for.
+
+    `name` is one of DECODERS. `skip_first`: leave the first frame out of `frames`.
+    """
+    stated = webp_size(source.head) if name == "webp" else None
+    if stated is not None:
+        limits.check_pixels(*stated)
+    reader = _Reader(source, name, limits, fast=fast)
+    first = reader.frame(0)
+    sideways = first.orientation >= 5
+    return Picture(
+        format=name,
+        width=first.height if sideways else first.width,
+        height=first.width if sideways else first.height,
+        flags=reader.flags,
+        frames=_frames(reader, None if skip_first else first, _wanted(reader, name, first, limits)),
+    )
+
+
+def _wanted(reader: _Reader, name: str, first: Frame, limits: DecodeLimits) -> tuple[int, ...]:
+    """Numbers of the frames after the first that are to be decoded; sets the flags for them."""
+    count = reader.count()
+    if count > 1:
+        reader.flags.add("pages" if name in _PAGES else "animated")
+    if name not in _PAGES:
+        reach = limits.frames_within_reach(first.width, first.height)
+        if count > reach:
+            reader.flags.add("frames_capped")
+            count = reach
+    return frames_to_take(count)[1:]
+
+
+def _frames(reader: _Reader, first: Frame | None, wanted: tuple[int, ...]) -> Iterator[Frame]:
+    if first is not None:
+        _flag(reader, first)
+        yield first
+    del first  # its memory is wanted for the next one
+    for number in wanted:
+        try:
+            frame = reader.frame(number)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  the frames before it were good: keep them, and say so
+            reader.flags.add("truncated")
+            return
+        _flag(reader, frame)
+        yield frame
+
+
+def _flag(reader: _Reader, frame: Frame) -> None:
+    if frame.orientation != 1:
+        reader.flags.add("turned")
+    if frame.bare is not None:
+        reader.flags.add("transparent")

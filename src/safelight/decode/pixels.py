@@ -1,0 +1,59 @@
+"""Frames of pixels, as they leave every decoder."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Frame:
+    """One frame as it lies in the file, not yet turned upright.
+
+    `pixels` is uint8, height × width × 3 (RGB) or height × width (luma), transparent parts laid on
+    white; `bare` is the same without regard to transparency, where there is any. With `eighths`
+    below 8 the pixels are a luma plane scaled by eighths/8, and `width` and `height` are those of
+    the whole frame.
+    """
+
+    number: int
+    pixels: Pixels
+    width: int
+    height: int
+    bare: Pixels | None = None
+    orientation: int = 1
+    eighths: int = 8
+
+
+@dataclass(slots=True, kw_only=True)
+class Picture:
+    """A picture file that has been opened; its frames are decoded as they are asked for.
+
+    `width` and `height` are those of the first frame, upright. `flags` is complete only when the
+    last frame has been taken.
+    """
+
+    format: str
+    width: int
+    height: int
+    flags: set[str]
+    frames: Iterator[Frame]
+
+
+def turned(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn pixels upright, by an EXIF orientation from 1 to 8; contiguous."""
+    if orientation >= 5:
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(pixels)
+
+
+def is_flat(pixels: Pixels) -> bool:
+    """Whether every sample is the same: what a decoder leaves where nothing could be decoded."""
+    return bool(pixels.min() == pixels.max())

@@ -1,0 +1,91 @@
+"""What is refused, why, and which frames are looked at. Pure."""
+
+from dataclasses import dataclass
+
+from safelight.errors import CouldNotCheck
+
+# Every reason why a file's picture was not examined. The codes are stable; other programs rely on
+# them. The text says what happened and what to do.
+REASONS: dict[str, str] = {
+    "empty": "The file is empty.",
+    "not_a_file": "This is not a regular file (a folder, a pipe, a device or a socket).",
+    "permission_denied": "The file may not be read by this user; run as one who may, and try again.",
+    "vanished": "The file was there when its folder was listed and has gone since; scan again.",
+    "link_not_followed": "A link out of the scanned folders, or to nothing; scan its target as well.",
+    "read_error": "The disk gave an error while the file was read; copy the disk, and try the copy.",
+    "not_a_picture": "The file is not a picture, so only its exact bytes can be compared.",
+    "unknown_format": "The file is in a format that Safelight does not read; convert it, or look.",
+    "too_large": "The file is larger than SAFELIGHT_MAX_IMAGE_BYTES; raise it to examine the file.",
+    "too_many_pixels": "The picture has more pixels than SAFELIGHT_MAX_PIXELS; raise it to examine "
+    "the file if it is not a decompression bomb.",
+    "damaged": "Nothing could be decoded: the file is damaged, or a rare variant of its format.",
+    "crashed": "The decoder crashed on this file; the file may be made to attack. Look with care.",
+    "timed_out": "The file took longer than SAFELIGHT_DECODE_SECONDS; raise it to examine the file.",
+    "out_of_memory": "The file needs more than SAFELIGHT_DECODE_MEMORY_MB; raise it to examine it.",
+}
+
+# What a picture's flags may say.
+FLAGS: dict[str, str] = {
+    "truncated": "The file ends early; what could be decoded was hashed.",
+    "damaged": "The decoder complained and was told to go on; the pixels may be partly wrong.",
+    "animated": "First, middle and last frame were hashed.",
+    "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
+    "frames_capped": "The animation is so long that the frames are taken from its beginning.",
+    "turned": "An EXIF orientation was applied; the hash of the stored pixels is given as well.",
+    "transparent": "The picture was laid on white; the hash without that is given as well.",
+}
+
+# An animation is decoded frame by frame up to the last one wanted: at most so many times the pixels
+# of the largest picture allowed.
+FRAME_BUDGET = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecodeLimits:
+    """Largest picture and file that are decoded."""
+
+    max_pixels: int = 120_000_000
+    max_bytes: int = 1 << 30
+
+    def check_pixels(self, width: int, height: int) -> None:
+        """Raise CouldNotCheck for a picture that is too large, or that has no pixels."""
+        if width < 1 or height < 1:
+            raise could_not_check("damaged")
+        if width * height > self.max_pixels:
+            raise could_not_check("too_many_pixels")
+
+    def check_bytes(self, size: int) -> None:
+        """Raise CouldNotCheck for a file that is empty or too large."""
+        if size == 0:
+            raise could_not_check("empty")
+        if size > self.max_bytes:
+            raise could_not_check("too_large")
+
+    def frames_within_reach(self, width: int, height: int) -> int:
+        """How many frames of an animation may be decoded to get at the last one wanted."""
+        return max(1, FRAME_BUDGET * self.max_pixels // (width * height))
+
+
+def could_not_check(code: str) -> CouldNotCheck:
+    """The error for a stable code of REASONS."""
+    return CouldNotCheck(code, REASONS[code])
+
+
+def frames_to_take(count: int) -> tuple[int, ...]:
+    """The numbers of the first, the middle and the last of `count` frames, without repeats."""
+    return tuple(sorted({0, count // 2, count - 1})) if count > 1 else (0,)
+
+
+def eighths_for(width: int, height: int, *, turned: bool) -> int:
+    """The smallest scale n/8, n in 1, 2, 4, 8, that a JPEG may be decoded at for a fast hash.
+
+    The short side keeps at least 256 samples: measured, no hash then drifts by more than 10 bits.
+    A turned picture whose sides are no multiple of 8 is not scaled: its last, partial block would
+    come to lie at the start, where the kernel does not expect it.
+    """
+    if turned and (width % 8 or height % 8):
+        return 8
+    for eighths in (1, 2, 4):
+        if min(width, height) * eighths >= 256 * 8:
+            return eighths
+    return 8

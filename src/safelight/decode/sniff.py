@@ -1,0 +1,150 @@
+"""What a file is, from its first bytes. Pure; a file's name is never asked."""
+
+from dataclasses import dataclass
+
+HEAD_BYTES = 4096
+
+# The formats that are decoded.
+READABLE = ("jpeg", "png", "gif", "webp", "tiff", "bmp", "heif", "avif")
+
+
+@dataclass(frozen=True, slots=True)
+class Sniffed:
+    """Kind (image, video, audio, archive, document, text, other) and format of a file."""
+
+    kind: str
+    format: str
+
+    @property
+    def readable(self) -> bool:
+        """Whether it is a picture of a format that is decoded."""
+        return self.kind == "image" and self.format in READABLE
+
+
+# (offset, bytes there, kind, format); the first that fits wins
+_SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"\xff\xd8\xff", "image", "jpeg"),
+    (0, b"\x89PNG\r\n\x1a\n", "image", "png"),
+    (0, b"GIF87a", "image", "gif"),
+    (0, b"GIF89a", "image", "gif"),
+    (0, b"II*\0", "image", "tiff"),
+    (0, b"MM\0*", "image", "tiff"),
+    (0, b"II+\0", "image", "tiff"),
+    (0, b"MM\0+", "image", "tiff"),
+    (0, b"\0\0\0\x0cjP  \r\n\x87\n", "image", "jpeg2000"),
+    (0, b"\xff\x4f\xff\x51", "image", "jpeg2000"),
+    (0, b"\0\0\0\x0cJXL \r\n\x87\n", "image", "jpegxl"),
+    (0, b"\xff\x0a", "image", "jpegxl"),
+    (0, b"8BPS", "image", "psd"),
+    (0, b"\0\0\x01\0", "image", "ico"),
+    (0, b"icns", "image", "icns"),
+    (0, b"qoif", "image", "qoi"),
+    (0, b"DDS ", "image", "dds"),
+    (0, b"gimp xcf", "image", "xcf"),
+    (0, b"v/1\x01", "image", "exr"),
+    (0, b"#?RADIANCE", "image", "hdr"),
+    (0, b"FUJIFILMCCD-RAW", "image", "raw"),
+    (0, b"IIRO", "image", "raw"),
+    (0, b"\x1aE\xdf\xa3", "video", "matroska"),
+    (0, b"FLV\x01", "video", "flv"),
+    (0, b"0&\xb2u\x8ef\xcf\x11", "video", "asf"),
+    (0, b"\0\0\x01\xba", "video", "mpeg"),
+    (0, b"\0\0\x01\xb3", "video", "mpeg"),
+    (0, b"ID3", "audio", "mp3"),
+    (0, b"fLaC", "audio", "flac"),
+    (0, b"OggS", "audio", "ogg"),
+    (0, b"MThd", "audio", "midi"),
+    (0, b"PK\x03\x04", "archive", "zip"),
+    (0, b"PK\x05\x06", "archive", "zip"),
+    (0, b"Rar!\x1a\x07", "archive", "rar"),
+    (0, b"7z\xbc\xaf\x27\x1c", "archive", "7z"),
+    (0, b"\x1f\x8b", "archive", "gzip"),
+    (0, b"BZh", "archive", "bzip2"),
+    (0, b"\xfd7zXZ\0", "archive", "xz"),
+    (0, b"(\xb5/\xfd", "archive", "zstd"),
+    (0, b"MSCF", "archive", "cab"),
+    (257, b"ustar", "archive", "tar"),
+    (0, b"%PDF-", "document", "pdf"),
+    (0, b"%!PS", "document", "postscript"),
+    (0, b"{\\rtf", "document", "rtf"),
+    (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "document", "ole"),
+)
+
+_RIFF = {b"WEBP": ("image", "webp"), b"AVI ": ("video", "avi"), b"WAVE": ("audio", "wav")}
+_AVIF_BRANDS = {b"avif", b"avis"}
+_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
+_GENERIC_HEIF_BRANDS = {b"mif1", b"msf1", b"mif2"}
+
+
+def sniff(head: bytes) -> Sniffed:
+    """Tell kind and format from the first HEAD_BYTES of a file."""
+    for offset, signature, kind, name in _SIGNATURES:
+        if head.startswith(signature, offset):
+            return Sniffed(kind, name)
+    if head[:4] == b"RIFF" and head[8:12] in _RIFF:
+        return Sniffed(*_RIFF[head[8:12]])
+    if head[4:8] == b"ftyp":
+        return _sniff_boxes(head)
+    if head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES:
+        return Sniffed("image", "bmp")
+    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):
+        return Sniffed("audio", "mp3")
+    if head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G":
+        return Sniffed("video", "mpegts")
+    return _sniff_text(head)
+
+
+_BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+
+
+def _sniff_boxes(head: bytes) -> Sniffed:
+    """ISO base media files: still pictures and videos differ only by their brands."""
+    size = int.from_bytes(head[:4], "big")
+    major, end = head[8:12], min(size, len(head))
+    brands = {major, *(head[at : at + 4] for at in range(16, end, 4))}
+    if major in _AVIF_BRANDS or (major in _GENERIC_HEIF_BRANDS and brands & _AVIF_BRANDS):
+        return Sniffed("image", "avif")
+    if major in _HEIF_BRANDS or major in _GENERIC_HEIF_BRANDS:
+        return Sniffed("image", "heif")
+    if major == b"crx ":
+        return Sniffed("image", "raw")
+    if major[:3] in (b"M4A", b"M4B"):
+        return Sniffed("audio", "m4a")
+    return Sniffed("video", "mp4")
+
+
+def _sniff_text(head: bytes) -> Sniffed:
+    if not head or b"\0" in head:
+        return Sniffed("other", "unknown")
+    try:
+        text = head.decode("utf-8")
+    except UnicodeDecodeError as exc:
+        # a character may be cut at the end of what we were given
+        if exc.start < len(head) - 3 or len(head) < HEAD_BYTES:
+            return Sniffed("other", "unknown")
+        text = head[: exc.start].decode("utf-8")
+    if any(character < " " and character not in "\t\n\r\f\x1b" for character in text):
+        return Sniffed("other", "unknown")
+    if "<svg" in text[:1000]:
+        return Sniffed("image", "svg")
+    return Sniffed("text", "text")
+
+
+def webp_size(head: bytes) -> tuple[int, int] | None:
+    """Width and height a WebP file states, or None where its header is not understood.
+
+    The decoder allocates the whole canvas on opening, so this must be asked before.
+    """
+    chunk = head[12:16]
+    if chunk == b"VP8X" and len(head) >= 30:
+        return _little(head, 24, 3) + 1, _little(head, 27, 3) + 1
+    if chunk == b"VP8L" and len(head) >= 25:
+        bits = _little(head, 21, 4)
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if chunk == b"VP8 " and len(head) >= 30:
+        return _little(head, 26, 2) & 0x3FFF, _little(head, 28, 2) & 0x3FFF
+    return None
+
+
+def _little(head: bytes, at: int, length: int) -> int:
+    return int.from_bytes(head[at : at + length], "little")

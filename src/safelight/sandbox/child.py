@@ -1,0 +1,98 @@
+"""The program a child process runs: `python -I -m safelight.sandbox.child`.
+
+Arguments: control descriptor, `module:function`, the limits, then folders for the module path.
+
+The child loads the module, calls its `prepare()` if it has one, gives up its rights, calls its
+`self_test()` if it has one, and says that it is ready. Then it takes one task after another: a
+message with JSON and one descriptor, answered by one message with JSON. It ends when the parent
+closes the control socket.
+"""
+
+import ctypes
+import gc
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from safelight.sandbox.limits import Limits
+from safelight.sandbox.lockdown import allow_cpu, leave_network, lock_down
+
+MAX_MESSAGE = 60_000  # bytes of JSON, either way
+
+Work = Callable[[int, dict[str, Any]], dict[str, Any]]
+
+
+def main(argv: list[str]) -> None:
+    """Load, lock down, and serve tasks until the parent closes the socket."""
+    control, name = int(argv[1]), argv[2]
+    limits = Limits.from_args(argv[3:6])
+    sys.path[:0] = argv[6:]
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    channel = socket.socket(fileno=control)
+    libc = ctypes.CDLL(None, use_errno=True)
+    try:
+        network_left = leave_network(libc)
+        module, work = _load(name)
+        _call_if_there(module, "prepare")
+        gc.collect()
+        gc.freeze()
+        in_force = lock_down(libc, limits, network_left=network_left)
+        _call_if_there(module, "self_test")
+    except Exception as exc:  # noqa: BLE001  whatever goes wrong, the parent must be told
+        _answer(control, {"failed": f"{type(exc).__name__}: {exc}"})
+        os._exit(1)
+    _answer(control, {"ready": in_force})
+    serve(channel, work, limits)
+
+
+def _load(name: str) -> tuple[ModuleType, Work]:
+    module_name, _, function = name.partition(":")
+    module = import_module(module_name)
+    return module, getattr(module, function)
+
+
+def _call_if_there(module: ModuleType, name: str) -> None:
+    function = getattr(module, name, None)
+    if function is not None:
+        function()
+
+
+def serve(channel: socket.socket, work: Work, limits: Limits) -> None:
+    """Answer tasks until the parent goes away, or until one used up the memory or failed."""
+    while True:
+        data, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 1)
+        if not data:
+            os._exit(0)
+        task = json.loads(data)
+        allow_cpu(limits.cpu_seconds + int(task["more_seconds"]))
+        answer = _run(work, fds[0], task["request"])
+        os.close(fds[0])
+        _answer(channel.fileno(), answer)
+        if "failed" in answer:
+            os._exit(1)
+
+
+def _run(work: Work, fd: int, request: dict[str, Any]) -> dict[str, Any]:
+    try:
+        return {"done": work(fd, request)}
+    except MemoryError:
+        return {"failed": "out_of_memory"}
+    except Exception as exc:  # noqa: BLE001  a failure of the work is an answer, with its class only
+        return {"failed": "crashed", "error": type(exc).__name__}
+
+
+def _answer(control: int, answer: dict[str, Any]) -> None:
+    data = json.dumps(answer).encode()
+    if len(data) > MAX_MESSAGE:
+        data = b'{"failed": "crashed", "error": "answer too long"}'
+    os.write(control, data)
+
+
+if __name__ == "__main__":
+    main(sys.argv)

@@ -1,0 +1,138 @@
+"""Result rows: the documented fields, paths of any bytes, and the exit code they add up to."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safelight.bulk.rows import Tally, hash_row, path_fields, path_of, scan_row, to_line
+from safelight.matching.rules import Hit, MatchPolicy, judge
+from safelight.model import (
+    Algorithm,
+    Digests,
+    FrameHashes,
+    HashMode,
+    ImageHashes,
+    Match,
+    NotChecked,
+)
+
+DIGESTS = Digests(md5="1" * 32, sha1="2" * 40, sha256="3" * 64, size=9)
+FRAME = FrameHashes(number=0, quality=88, dihedral=tuple(f"{n:064x}" for n in range(8)))
+PICTURE = ImageHashes(
+    digests=DIGESTS,
+    format="png",
+    width=30,
+    height=20,
+    mode=HashMode.EXACT,
+    frames=(FRAME,),
+)
+UNREAD = NotChecked(code="empty", message="The file is empty.")
+POLICY = MatchPolicy(radius=31, min_quality=50)
+NEAR = Hit(
+    match=Match(
+        list_name="demo",
+        entry=7,
+        algorithm=Algorithm.PDQ,
+        distance=6,
+        orientation="rot90",
+    )
+)
+
+
+def test_the_row_of_a_similar_picture():
+    assert scan_row(b"/a.png", judge(PICTURE, [NEAR], POLICY)) == {
+        "path": "/a.png",
+        "sha256": "3" * 64,
+        "kind": "image",
+        "format": "png",
+        "verdict": "similar",
+        "fully_checked": True,
+        "reasons": [
+            "near_pdq: 6 of 256 bits from entry 7 of list demo, turned by 90° (radius 31)"
+        ],
+        "matches": [
+            {
+                "list": "demo",
+                "entry": 7,
+                "algorithm": "pdq",
+                "distance": 6,
+                "orientation": "rot90",
+                "frame": 0,
+            }
+        ],
+        "pdq": f"{0:064x}",
+        "pdq_quality": 88,
+        "mode": "exact",
+        "flags": [],
+    }
+
+
+def test_the_row_of_a_file_that_was_not_checked():
+    assert scan_row(b"/a.png", judge(UNREAD, [], POLICY)) == {
+        "path": "/a.png",
+        "sha256": None,
+        "kind": "other",
+        "format": "unknown",
+        "verdict": "unreadable",
+        "fully_checked": False,
+        "reasons": ["empty: The file is empty."],
+        "matches": [],
+        "pdq": None,
+        "pdq_quality": None,
+        "code": "empty",
+    }
+
+
+def test_the_row_of_a_hashed_picture():
+    assert hash_row(b"/a.png", PICTURE) == {
+        "path": "/a.png",
+        "md5": "1" * 32,
+        "sha1": "2" * 40,
+        "sha256": "3" * 64,
+        "kind": "image",
+        "format": "png",
+        "width": 30,
+        "height": 20,
+        "pdq": f"{0:064x}",
+        "pdq_quality": 88,
+        "dihedral": [f"{n:064x}" for n in range(8)],
+        "mode": "exact",
+        "flags": [],
+    }
+
+
+def test_the_row_of_a_file_that_could_not_be_hashed_has_the_same_fields_and_an_error():
+    row = hash_row(b"/a.png", UNREAD)
+    assert row.pop("error") == {"code": "empty", "message": "The file is empty."}
+    assert {name for name, value in row.items() if value is None} == {
+        *("md5", "sha1", "sha256", "width", "height", "pdq", "pdq_quality", "dihedral")
+    }
+
+
+@given(st.binary(min_size=1).filter(lambda path: b"\0" not in path))
+def test_any_path_survives_a_line_of_json(path: bytes):
+    line = to_line(path_fields(path))
+    assert line.count("\n") == 1
+    assert path_of(json.loads(line.encode("utf-8"))) == path
+
+
+@pytest.mark.parametrize(
+    ("answers", "code"),
+    [
+        ([], 0),
+        # nothing found and everything checked
+        ([judge(PICTURE, [], POLICY)], 0),
+        # something found, whatever else was not checked
+        ([judge(PICTURE, [NEAR], POLICY), judge(UNREAD, [], POLICY)], 1),
+        # nothing found, but not everything checked: unknown is not clean
+        ([judge(PICTURE, [], POLICY), judge(UNREAD, [], POLICY)], 2),
+    ],
+)
+def test_exit_codes(answers, code):
+    tally = Tally()
+    for answer in answers:
+        tally.add(scan_row(b"/x", answer))
+    assert tally.exit_code == code
+    assert tally.files == len(answers)

@@ -1,0 +1,142 @@
+"""A scan's state: whole rows only, whatever happens, and going on where it was."""
+
+import json
+import os
+import stat
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from safelight.bulk.state import ScanState, refuse_inside, unfinished_scans
+from safelight.errors import BadInput, BadPath, CorruptFile, DiskFull
+from safelight.matching.load import Sources
+from safelight.matching.rules import MatchPolicy
+from safelight.model import Algorithm, HashMode
+
+NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
+POLICY = MatchPolicy(radius=20, min_quality=40, mode=HashMode.FAST)
+SOURCES = Sources(hashes=("/hashes.csv",), algorithm=Algorithm.SHA256)
+
+
+def row(path="/a.jpg", verdict="no_match", **more):
+    return {"path": path, "verdict": verdict, "fully_checked": True, "matches": [], **more}
+
+
+def begin(home: Path, result: Path | None = None, now: datetime = NOW) -> ScanState:
+    return ScanState.create(home, [b"/tree\xff"], SOURCES, POLICY, result=result, now=now)
+
+
+def test_a_stopped_scan_goes_on_with_what_it_was_asked(tmp_path: Path):
+    with begin(tmp_path) as state:
+        state.write(row("/a.jpg", "known"))
+        state.write(row("/b.jpg"))
+    with ScanState.reopen(tmp_path, state.request.scan_id) as again:
+        assert again.request == state.request
+        assert again.request.roots == (b"/tree\xff",)
+        assert (again.is_done(b"/a.jpg"), again.is_done(b"/c.jpg")) == (True, False)
+        assert dict(again.tally.verdicts) == {"known": 1, "no_match": 1}
+        assert [one["path"] for one in again.rows_so_far()] == ["/a.jpg", "/b.jpg"]
+        again.write(row("/c.jpg"))
+        again.end()
+    lines = Path(again.request.result).read_text().splitlines()
+    assert [json.loads(line)["path"] for line in lines] == ["/a.jpg", "/b.jpg", "/c.jpg"]
+    assert list(unfinished_scans(tmp_path)) == []
+
+
+@pytest.mark.parametrize("cut", [1, 5, 20])
+def test_a_row_cut_short_is_dropped_and_its_file_done_again(tmp_path: Path, cut: int):
+    with begin(tmp_path) as state:
+        state.write(row("/a.jpg"))
+        state.write(row("/b.jpg"))
+    result = Path(state.request.result)
+    os.truncate(result, result.stat().st_size - cut)
+    with ScanState.reopen(tmp_path, "last") as again:
+        assert (again.is_done(b"/a.jpg"), again.is_done(b"/b.jpg")) == (True, False)
+        again.write(row("/b.jpg"))
+    assert [json.loads(line)["path"] for line in result.read_text().splitlines()] == [
+        "/a.jpg",
+        "/b.jpg",
+    ]
+
+
+def test_a_full_disk_leaves_whole_rows(tmp_path: Path):
+    resource = pytest.importorskip("resource")
+    pid = os.fork()
+    if pid == 0:  # the limit on file size stands in for a full disk, in a process of its own
+        code = 1
+        try:
+            import signal  # noqa: PLC0415
+
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            state = begin(tmp_path)
+            state.write(row("/a.jpg"))
+            resource.setrlimit(resource.RLIMIT_FSIZE, (150, 150))
+            try:
+                state.write(row("/b" * 100))
+            except DiskFull:
+                code = 0
+        finally:
+            os._exit(code)
+    assert os.waitpid(pid, 0)[1] == 0
+    with ScanState.reopen(tmp_path, "last") as again:
+        assert again.tally.files == 1
+        assert Path(again.request.result).read_bytes().endswith(b"}\n")
+
+
+def test_everything_is_private(tmp_path: Path):
+    with begin(tmp_path) as state:
+        state.write(row())
+    paths = [path for path in (tmp_path / "scans").rglob("*") if path.is_file()]
+    assert {path.name for path in paths} == {"scan.json", "results.jsonl"}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in paths} == {0o600}
+
+
+def test_an_existing_results_file_is_not_overwritten(tmp_path: Path):
+    result = tmp_path / "mine.jsonl"
+    result.write_text("precious")
+    with pytest.raises(BadPath, match="exists already"):
+        begin(tmp_path / "home", result=result)
+    assert result.read_text() == "precious"
+    assert list((tmp_path / "home" / "scans").iterdir()) == []
+
+
+def test_the_newest_unfinished_scan_is_last(tmp_path: Path):
+    first = begin(tmp_path)
+    second = begin(tmp_path, now=NOW.replace(minute=30))
+    ended = begin(tmp_path, now=NOW.replace(hour=9))
+    ended.end()
+    for state in (first, second, ended):
+        state.close()
+    with ScanState.reopen(tmp_path, "last") as state:
+        assert state.request.scan_id == second.request.scan_id
+
+
+def test_what_cannot_be_resumed_says_so(tmp_path: Path):
+    with pytest.raises(BadInput, match="no unfinished scan"):
+        ScanState.reopen(tmp_path, "last")
+    with pytest.raises(BadInput, match="there is no scan"):
+        ScanState.reopen(tmp_path, "20200101-000000-abcd")
+    with begin(tmp_path) as state:
+        state.end()
+    with pytest.raises(BadInput, match="has ended"):
+        ScanState.reopen(tmp_path, state.request.scan_id)
+
+
+@pytest.mark.parametrize("name", ["scan.json", "results.jsonl"])
+def test_damage_is_told(tmp_path: Path, name: str):
+    with begin(tmp_path) as state:
+        state.write(row())
+    (tmp_path / "scans" / state.request.scan_id / name).write_bytes(b"\x00{\n")
+    with pytest.raises(CorruptFile):
+        ScanState.reopen(tmp_path, state.request.scan_id)
+
+
+def test_nothing_of_ours_lies_in_the_scanned_tree(tmp_path: Path):
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tmp_path / "link").symlink_to(tree)
+    for inside in (tree / "x", tmp_path / "link" / "x", tree):
+        with pytest.raises(BadPath, match="inside the scanned folder"):
+            refuse_inside([os.fsencode(tree)], inside, "the results file")
+    refuse_inside([os.fsencode(tree)], tmp_path / "tree-2", "the results file")

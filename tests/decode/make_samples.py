@@ -1,0 +1,47 @@
+"""Make src/safelight/decode/samples: one tiny file of each format, for the children's self-test.
+
+    python tests/decode/make_samples.py [folder] [heif-enc]
+
+The HEIC file needs Debian's libheif-examples; it is left alone when no program is given.
+"""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from pictures import lab, pattern, saved
+
+FOLDER = Path(__file__).parents[2] / "src/safelight/decode/samples"
+
+
+def main() -> None:
+    """Write the files."""
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    image = pattern()
+    frames = [image.rotate(90), image.rotate(180)]
+    files = {
+        "rgb.jpg": saved(image, "JPEG", quality=60),
+        "cmyk.jpg": saved(image.convert("CMYK"), "JPEG", quality=30),
+        "palette.png": saved(image.quantize(8), "PNG"),
+        "animated.gif": saved(
+            image.resize((32, 32)), "GIF", save_all=True, append_images=[frames[0].resize((32, 32))]
+        ),
+        "rgb.webp": saved(image, "WEBP", quality=50),
+        "deflate.tif": saved(image.quantize(8), "TIFF", compression="tiff_adobe_deflate"),
+        "lzw.tif": saved(image.quantize(8), "TIFF", compression="tiff_lzw"),
+        "lab.tif": saved(lab(image.resize((32, 32))), "TIFF"),
+        "palette.bmp": saved(image.quantize(16), "BMP"),
+        "rgb.avif": saved(image, "AVIF", quality=40),
+    }
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    if len(sys.argv) > 2:
+        with tempfile.NamedTemporaryFile(suffix=".png") as png:
+            image.save(png.name)
+            command = [sys.argv[2], "-q", "40", png.name, "-o", str(folder / "rgb.heic")]
+            subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
