@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # arrays are named here and made elsewhere: the model costs no NumPy
     import numpy as np
@@ -236,3 +236,22 @@ class Answer:
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
     examined: Examined
+
+
+class HashRow(NamedTuple):
+    """One hash read from a hash file. A named tuple: files have millions of them."""
+
+    line: int  # of the file, from 1
+    algorithm: Algorithm
+    value: bytes  # algorithm.size bytes
+    quality: int | None = None  # 0 to 100; None where the file gives none
+    their_id: str = ""  # what the source calls it; empty where the file gives none
+    their_class: str = ""
+
+
+class RejectedRow(NamedTuple):
+    """One row of a hash file that no hash could be read from."""
+
+    line: int
+    reason: str
+    text: str  # the beginning of the row

@@ -78,7 +78,7 @@ class _Reader:
             return self._frame(number)
         except (MemoryError, CouldNotCheck):
             raise
-        except Exception as exc:  # noqa: BLE001  Pillow's plug-ins raise nearly every class there is
+        except Exception as exc:
             if self._tolerant:
                 raise
             complaint = f"{type(exc).__name__} {exc}".lower()
