@@ -1,0 +1,87 @@
+"""Runs the blocks of a page that are fenced as `console`, as a reader would type them.
+
+    ```console
+    $ safelight match 00ff…
+    error (bad_hash): …
+    $ echo $?
+    2
+    ```
+
+A line `$ …` is a command (`> …` goes on with it); the lines after it are what it prints, stdout and
+stderr together. `…` stands for anything inside a line, and as a line of its own for any lines. All
+blocks of a page run in one shell, so that `cd` and variables last. Blocks with another fence (`text`,
+`sh`, `python`) are not run.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+ANYTHING = "…"
+_FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_MARK = "--- end of command 7c1e, status "
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One command of a page, and the lines it must print."""
+
+    text: str
+    expected: tuple[str, ...]
+
+
+def commands_of(page: str) -> Iterator[Command]:
+    """The commands of a page's console blocks, in order."""
+    for block in _FENCE.findall(page):
+        text, expected = "", list[str]()
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                if text:
+                    yield Command(text, tuple(expected))
+                text, expected = line[2:], []
+            elif line.startswith("> ") and not expected:
+                text += "\n" + line[2:]
+            else:
+                assert text, f"a console block begins with {line!r} instead of a command"
+                expected.append(line)
+        if text:
+            yield Command(text, tuple(expected))
+
+
+def run(commands: list[Command], folder: Path, environ: Mapping[str, str]) -> list[list[str]]:
+    """Run the commands in one shell; return what each printed, line by line."""
+    script = "\n".join(
+        f"{{ {one.text}\n}} 2>&1\nstatus=$?\necho '{_MARK}'$status\n( exit $status )"
+        for one in commands
+    )
+    done = subprocess.run(
+        ["/bin/bash"],
+        input=script,
+        cwd=folder,
+        env=dict(environ),
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert not done.stderr, done.stderr
+    parts = re.split(rf"{_MARK}\d+\n", done.stdout)
+    return [part.splitlines() for part in parts[: len(commands)]]
+
+
+def differs(expected: tuple[str, ...], printed: list[str]) -> str | None:
+    """What is wrong with the printed lines, or None."""
+    wanted = [line.rstrip() for line in expected]
+    pattern = "".join(
+        r"(?:.*\n)*?" if line == ANYTHING else _pattern(line) + r"\n" for line in wanted
+    )
+    text = "".join(line.rstrip() + "\n" for line in printed)
+    if re.fullmatch(pattern, text):
+        return None
+    return "expected:\n" + "\n".join(wanted) + "\nprinted:\n" + text
+
+
+def _pattern(line: str) -> str:
+    return ".*".join(re.escape(part) for part in line.split(ANYTHING))
