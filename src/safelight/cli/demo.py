@@ -30,13 +30,11 @@ from safelight.model import (
 from safelight.settings import Settings, load_settings
 from safelight.store import imports, lists
 
-app = typer.Typer()
-
 DEMO = "demo"  # an organisation of its own: nothing of the demo mixes with real lists
 
-EPILOG = """Example:
-
-    safelight demo
+EPILOG = """\b
+Examples:
+  safelight demo
 
 The pictures lie in the folder demo of SAFELIGHT_HOME, and the hash list in an organisation called
 demo. Nothing else is touched."""
@@ -61,8 +59,7 @@ Go on with your own folder and hashes
   safelight --help"""
 
 
-@app.command(epilog=EPILOG)
-def demo() -> None:
+def command() -> None:
     """Make a folder of ordinary pictures and a hash list, scan, and explain what is printed."""
     settings = replace(load_settings(), organisation=DEMO)
     private_home(settings)

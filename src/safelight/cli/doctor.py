@@ -8,21 +8,17 @@ from safelight.cli.output import Output, OutputOption, emit
 from safelight.doctor import Health, examine_installation
 from safelight.settings import load_settings
 
-app = typer.Typer()
-
-EPILOG = """Examples:
-
-    safelight doctor
-
-    safelight doctor --no-database --output json
+EPILOG = """\b
+Examples:
+  safelight doctor
+  safelight doctor --no-database --output json
 
 Exit code: 0 when everything works, 2 when something does not."""
 
 _MARKS = {Health.OK: "ok       ", Health.ATTENTION: "attention", Health.PROBLEM: "PROBLEM  "}
 
 
-@app.command(epilog=EPILOG)
-def doctor(
+def command(
     output: OutputOption = Output.TEXT,
     database: Annotated[
         bool, typer.Option(help="Look at the database too; this may start the embedded one.")

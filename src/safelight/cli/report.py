@@ -11,6 +11,7 @@ from safelight.model import Verdict
 
 # A table longer than this helps nobody; the rows are all in the results file.
 SHOWN = 200
+REASONS_SHOWN = 2
 
 _WORDS = {Verdict.KNOWN: "known", Verdict.SIMILAR: "similar", Verdict.UNREADABLE: "not checked"}
 
@@ -89,10 +90,16 @@ def _print_rows(title: str, rows: Sequence[dict[str, Any]], total: int) -> None:
     print_table(
         f"{title}: {total:,}",
         ("verdict", "file", "why"),
-        [(_verdict(row), show_path(path_of(row)), "\n".join(row["reasons"])) for row in rows],
+        [(_verdict(row), show_path(path_of(row)), _few(row["reasons"])) for row in rows],
     )
     if total > len(rows):
         say(f"… and {total - len(rows):,} more; all rows are in the results file.")
+
+
+def _few(reasons: Sequence[str]) -> str:
+    """The first reasons for people, who need not see every list a famous picture is on."""
+    more = len(reasons) - REASONS_SHOWN
+    return "\n".join(reasons[:REASONS_SHOWN]) + (f"\n… and {more} more" if more > 0 else "")
 
 
 def _verdict(row: dict[str, Any]) -> str:
