@@ -69,7 +69,7 @@ def build(called: Sequence[str] = tuple(COMMANDS)) -> Any:
     return get_command(app)
 
 
-def _show_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+def _show_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"safelight {__version__}")
         raise typer.Exit

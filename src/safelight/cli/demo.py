@@ -1,22 +1,22 @@
 """`safelight demo`: everything once, on ordinary pictures made for it."""
 
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import typer
 
 from safelight.app import open_app
 from safelight.bulk.scan import ScanResult, examine_all, scan_all
 from safelight.bulk.walk import walk
 from safelight.cli.output import print_table, say
+from safelight.cli.report import few, verdict_word
 from safelight.cli.work import examiner_for, private_home
 from safelight.demo import make_demo
 from safelight.errors import ListNotFound
 from safelight.examine import Examiner
 from safelight.files import show_path
 from safelight.matching.load import Sources, load_lists
-from safelight.matching.rules import MatchPolicy
+from safelight.matching.rules import MatchPolicy, fully_checked
 from safelight.matching.step import Matcher
 from safelight.model import (
     DEFAULT_MIN_QUALITY,
@@ -25,7 +25,6 @@ from safelight.model import (
     HashMode,
     HashRow,
     NotChecked,
-    Verdict,
 )
 from safelight.settings import Settings, load_settings
 from safelight.store import imports, lists
@@ -39,13 +38,6 @@ Examples:
 The pictures lie in the folder demo of SAFELIGHT_HOME, and the hash list in an organisation called
 demo. Nothing else is touched."""
 
-_WORDS = {
-    Verdict.KNOWN: "known",
-    Verdict.SIMILAR: "similar",
-    Verdict.NO_MATCH: "no match",
-    Verdict.UNREADABLE: "not checked",
-}
-
 _LESSON = """
 What this shows
   known        the file, or its picture, is on the hash list
@@ -54,7 +46,7 @@ What this shows
   not checked  could not be examined, and why; never to be taken for "nothing found"
 
 Go on with your own folder and hashes
-  safelight scan FOLDER --hashes FILE      plain lines, CSV or JSON Lines of PDQ, MD5, SHA-1, SHA-256
+  safelight scan FOLDER --hashes FILE      lines, CSV or JSON Lines of PDQ, MD5, SHA-1, SHA-256
   safelight list create NAME --source WHO  or keep hashes in lists; then: safelight list import
   safelight --help"""
 
@@ -91,10 +83,8 @@ def _demo_list(settings: Settings, originals: Path, examiner: Examiner, jobs: in
             quality = examined.pdq_quality if algorithm is Algorithm.PDQ else None
             rows.append(HashRow(line=number, algorithm=algorithm, value=value, quality=quality))
     with open_app(settings, progress=say) as opened, opened.transaction() as tx:
-        try:
+        with suppress(ListNotFound):
             lists.delete(tx, lists.get(tx, DEMO))
-        except ListNotFound:
-            pass
         made = lists.create(tx, lists.NewList(name=DEMO, source="made by safelight demo"))
         imports.import_entries(tx, made, rows)
         return load_lists(tx, Sources(lists=(DEMO,)), now=datetime.now(UTC)).matcher
@@ -103,4 +93,8 @@ def _demo_list(settings: Settings, originals: Path, examiner: Examiner, jobs: in
 def _row(result: ScanResult) -> tuple[str, str, str]:
     name = show_path(result.path.rpartition(b"/")[2])
     reasons = [reason.partition(": ")[2] for reason in result.answer.reasons]
-    return name, _WORDS[result.answer.verdict], "\n".join(reasons[:2])
+    return (
+        name,
+        verdict_word(result.answer.verdict, whole=fully_checked(result.answer)),
+        few(reasons),
+    )

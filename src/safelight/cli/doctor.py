@@ -24,7 +24,7 @@ def command(
         bool, typer.Option(help="Look at the database too; this may start the embedded one.")
     ] = True,
 ) -> None:
-    """Check the installation: decoding, database, lists, disk; say what to do about what is wrong."""
+    """Check decoding, database, lists and disk; say what to do about what is wrong."""
     failed = False
     for check in examine_installation(load_settings(), database=database):
         failed |= check.health is Health.PROBLEM
