@@ -11,6 +11,8 @@ import pytest
 from console_blocks import Command, commands_of, differs, run
 from pages import ROOT, pages
 
+from safelight.demo import make_demo
+
 RUN = [page for page in pages() if list(commands_of((ROOT / page).read_text("utf-8")))]
 # The pages that people follow step by step; without a block that runs they would be untested.
 MUST_RUN = {"README.md", "docs/tutorial/first-scan.md", "docs/how-to/hash-lists.md"}
@@ -37,17 +39,36 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
+def printed_by(commands: list[Command], folder: Path) -> list[list[str]]:
+    """What the commands print for somebody who has just run `make run`, in a folder of their own.
+
+    On the pages that folder is /home/you, and Safelight's own is /var/lib/safelight.
+    """
+    work = folder / "you"
+    work.mkdir(mode=0o755)
+    (work / "examples").symlink_to(ROOT / "examples")
+    (work / ".venv").symlink_to(sys.prefix)
+    (folder / "home").mkdir(mode=0o700)
+    make_demo(folder / "home" / "demo")
+    shown = {str(work): "/home/you", str(folder / "home"): "/var/lib/safelight"}
+    lines = run(commands, work, environment(folder))
+    return [[replaced(line, shown) for line in some] for some in lines]
+
+
+def replaced(text: str, names: dict[str, str]) -> str:
+    for old, new in names.items():
+        text = text.replace(old, new)
+    return text
+
+
 def test_the_pages_people_follow_are_run():
     assert {str(page) for page in RUN} >= MUST_RUN
 
 
 @pytest.mark.parametrize("page", RUN, ids=str)
 def test_console_blocks_print_what_the_page_says(page: Path, folder: Path):
-    work = folder / "work"
-    work.mkdir()
-    shutil.copytree(ROOT / "examples", work / "examples")
     commands = list(commands_of((ROOT / page).read_text("utf-8")))
-    printed = run(commands, work, environment(folder))
+    printed = printed_by(commands, folder)
     assert len(printed) == len(commands)
     wrong = [
         f"$ {command.text}\n{problem}"
@@ -73,6 +94,10 @@ def test_a_block_is_read_as_commands_and_their_output():
         (("t…o",), ["three"], False),
         ((), [], True),
         ((), ["surprise"], False),
+        (("Rows: scans/20261122-003312-37b0",), ["Rows: scans/20270101-120000-00ff"], True),
+        (("3 files in 1.5 s:",), ["3 files in 12.0 s:"], True),
+        (("3 files in 1.5 s:",), ["4 files in 1.5 s:"], False),
+        (("│ known    │ a  │",), ["│ known │ a │"], True),
     ],
 )
 def test_dots_stand_for_anything_and_the_rest_for_itself(expected, printed, same):
