@@ -10,11 +10,6 @@
 namespace safelight {
 namespace {
 
-// Trusted distance between coefficients, and between values of luma in percent steps: below it the
-// slow path decides. MARGINS
-constexpr float gap_margin = 1e-3F;
-constexpr float step_margin = 1e-4F;
-
 void check_side(const char* name, int side) {
     if (side < 1 || side > pdq_largest_side) {
         throw std::invalid_argument(std::string(name) + " is " + std::to_string(side) +
@@ -41,14 +36,19 @@ Plane64 fast_plane(const Plane& plane) {
                         plane.channels == 3 ? plan_for_rgb(columns) : columns);
 }
 
+// The hash and the quality of these very values.
+Pdq as_they_are(const Plane64& plane) {
+    return {hash_bits(low_frequencies(plane), {}).dihedral, quality_of(plane, 0).lowest, false};
+}
+
 Pdq pdq_by_reference(const Plane& plane) {
-    const Plane64 filtered = exact_plane(plane);
-    Pdq out{hash_bits(low_frequencies(filtered)).dihedral, quality_of(filtered, 0).lowest, true};
+    Pdq out = as_they_are(exact_plane(plane));
+    out.recomputed = true;
     if (plane.height == pdq_points && plane.width == pdq_points) {
         // The reference filters this size for its turned hashes, and not for the upright one.
-        const Plane64 unfiltered = unfiltered_plane(plane);
-        out.dihedral[0] = hash_bits(low_frequencies(unfiltered)).dihedral[0];
-        out.quality = quality_of(unfiltered, 0).lowest;
+        const Pdq upright = as_they_are(unfiltered_plane(plane));
+        out.dihedral[0] = upright.dihedral[0];
+        out.quality = upright.quality;
     }
     return out;
 }
@@ -59,9 +59,10 @@ Pdq pdq_of(const Plane& plane) {
     check_plane(plane);
     if (is_too_small(plane.height, plane.width)) return {};
     const Plane64 filtered = fast_plane(plane);
-    const Hashes hashes = hash_bits(low_frequencies(filtered));
-    const Quality quality = quality_of(filtered, step_margin);
-    if (hashes.narrowest_gap < gap_margin || quality.lowest != quality.highest) {
+    const Doubts doubts = doubts_of(plane.height, plane.width);
+    const Hashes hashes = hash_bits(low_frequencies(filtered), doubts);
+    const Quality quality = quality_of(filtered, doubts.step);
+    if (!hashes.sure || quality.lowest != quality.highest) {
         return pdq_by_reference(plane);
     }
     return {hashes.dihedral, quality.lowest, false};
@@ -84,9 +85,8 @@ Pdq pdq_of_scaled(const Plane& grey, int full_height, int full_width, int eighth
     }
     if (eighths == 8) return pdq_of(grey);
     if (is_too_small(full_height, full_width)) return {};
-    const Plane64 filtered =
-        filter_plane(grey, make_plan(full_height, block), make_plan(full_width, block));
-    return {hash_bits(low_frequencies(filtered)).dihedral, quality_of(filtered, 0).lowest, false};
+    return as_they_are(
+        filter_plane(grey, make_plan(full_height, block), make_plan(full_width, block)));
 }
 
 }  // namespace safelight

@@ -10,6 +10,9 @@ namespace safelight {
 namespace {
 
 constexpr int side = 16;
+constexpr float coefficient_drift = 4e-3F;
+constexpr float step_drift = 1e-3F;
+
 using Row = std::array<float, pdq_points>;
 
 struct CosineTable {
@@ -98,25 +101,29 @@ int count_below(const std::array<std::int32_t, 256>& keys, std::int32_t bound) {
     return count;
 }
 
-// The 128th smallest key: its bits are found from the top, each by counting.
-std::int32_t middle_key(const std::array<std::int32_t, 256>& keys) {
+// The 128th smallest value: the bits of its key are found from the top, each by counting.
+float middle_of(const Coefficients& values) {
+    const auto keys = ordered_keys(values);
     std::uint32_t found = 0;  // offset by 2³¹, so that bits can be set from the top
     for (std::uint32_t bit = 0x80000000U; bit != 0; bit >>= 1) {
         const auto bound = static_cast<std::int32_t>((found | bit) ^ 0x80000000U);
         if (count_below(keys, bound) < 128) found |= bit;
     }
-    return static_cast<std::int32_t>(found ^ 0x80000000U);
+    return value_of_key(static_cast<std::int32_t>(found ^ 0x80000000U));
 }
 
-// How far the smallest key above the 128th smallest is from it; 0 when the 129th equals it.
-float gap_above(const std::array<std::int32_t, 256>& keys, std::int32_t middle) {
-    std::int32_t next = std::numeric_limits<std::int32_t>::max();
+// Whether exactly half of the values are above the middle, and no two doubts meet across it.
+bool is_clear_cut(const Coefficients& values, float middle, const Coefficients& doubts) {
+    float highest_below = -std::numeric_limits<float>::infinity();
+    float lowest_above = std::numeric_limits<float>::infinity();
     int above = 0;
-    for (const std::int32_t key : keys) {
-        above += key > middle ? 1 : 0;
-        next = key > middle ? std::min(next, key) : next;
+    for (std::size_t k = 0; k < values.size(); ++k) {
+        const bool is_above = values[k] > middle;
+        above += is_above ? 1 : 0;
+        highest_below = std::max(highest_below, is_above ? highest_below : values[k] + doubts[k]);
+        lowest_above = std::min(lowest_above, is_above ? values[k] - doubts[k] : lowest_above);
     }
-    return above < 128 ? 0.0F : value_of_key(next) - value_of_key(middle);
+    return above == 128 && highest_below < lowest_above;
 }
 
 void set_bit(PdqHash& hash, int row, int column) {
@@ -124,18 +131,19 @@ void set_bit(PdqHash& hash, int row, int column) {
     hash[static_cast<std::size_t>(place / 8)] |= static_cast<std::uint8_t>(0x80 >> (place % 8));
 }
 
-// Sets the bits of both orientations of a family; returns the gap at its median.
-float hash_family(const Coefficients& coefficients, const Family& family, Hashes& out) {
-    const auto keys = ordered_keys(with_signs(coefficients, family.turns));
-    const std::int32_t middle = middle_key(keys);
+// Sets the bits of both orientations of a family; returns whether they are sure.
+bool hash_family(const Coefficients& coefficients, const Family& family,
+                 const Coefficients& doubts, Hashes& out) {
+    const Coefficients values = with_signs(coefficients, family.turns);
+    const float middle = middle_of(values);
     PdqHash& straight = out.dihedral[static_cast<std::size_t>(family.straight)];
     PdqHash& transposed = out.dihedral[static_cast<std::size_t>(family.transposed)];
     for (int k = 0; k < side * side; ++k) {
-        if (keys[static_cast<std::size_t>(k)] <= middle) continue;
+        if (values[static_cast<std::size_t>(k)] <= middle) continue;
         set_bit(straight, k / side, k % side);
         set_bit(transposed, k % side, k / side);
     }
-    return gap_above(keys, middle);
+    return is_clear_cut(values, middle, doubts);
 }
 
 struct StepSums {
@@ -144,11 +152,11 @@ struct StepSums {
 
     // Adds the steps from a[i] to b[i], each in percent of the full range, in the reference's
     // arithmetic, and cut to a whole number.
-    void add(const float* a, const float* b, int count, float slack) {
+    void add(const float* a, const float* b, int count, float doubt) {
         for (int i = 0; i < count; ++i) {
             const float size = std::fabs(((a[i] - b[i]) * 100) / 255);
-            lowest += static_cast<int>(std::max(0.0F, size - slack));
-            highest += static_cast<int>(size + slack);
+            lowest += static_cast<int>(std::max(0.0F, size - doubt));
+            highest += static_cast<int>(size + doubt);
         }
     }
 };
@@ -168,20 +176,34 @@ Coefficients low_frequencies(const Plane64& plane) {
     return out;
 }
 
-Hashes hash_bits(const Coefficients& coefficients) {
-    Hashes out{{}, std::numeric_limits<float>::infinity()};
+Doubts doubts_of(int height, int width) {
+    const float stretch = std::sqrt(static_cast<float>(height) / static_cast<float>(width));
+    const float down = std::max(1.0F, stretch);
+    const float across = std::max(1.0F, 1 / stretch);
+    Doubts doubts{{}, step_drift * std::max(down, across)};
+    for (int k = 0; k < side * side; ++k) {
+        doubts.coefficients[static_cast<std::size_t>(k)] =
+            coefficient_drift * (down / static_cast<float>(k / side + 1) +
+                                 across / static_cast<float>(k % side + 1));
+    }
+    return doubts;
+}
+
+Hashes hash_bits(const Coefficients& coefficients, const Doubts& doubts) {
+    Hashes out{{}, true};
     for (const Family& family : families) {
-        out.narrowest_gap = std::min(out.narrowest_gap, hash_family(coefficients, family, out));
+        const bool sure = hash_family(coefficients, family, doubts.coefficients, out);
+        out.sure = out.sure && sure;
     }
     return out;
 }
 
-Quality quality_of(const Plane64& plane, float slack) {
+Quality quality_of(const Plane64& plane, float step_doubt) {
     StepSums sums;
     for (std::size_t i = 0; i < pdq_points; ++i) {
         const float* row = plane.data() + i * pdq_points;
-        sums.add(row, row + 1, pdq_points - 1, slack);
-        if (i + 1 < pdq_points) sums.add(row, row + pdq_points, pdq_points, slack);
+        sums.add(row, row + 1, pdq_points - 1, step_doubt);
+        if (i + 1 < pdq_points) sums.add(row, row + pdq_points, pdq_points, step_doubt);
     }
     return {std::min(100, sums.lowest / 90), std::min(100, sums.highest / 90)};
 }

@@ -83,7 +83,7 @@ class FrameHashes:
 
     `dihedral` holds the hash of the upright frame and of its turned and mirrored forms, in the
     order of ORIENTATIONS. `stored` is the same of the pixels as they lie in the file, given only
-    where an EXIF orientation makes them differ: other tools hash those.
+    where an EXIF orientation or transparency makes them differ: other tools hash those.
     """
 
     number: int
@@ -126,7 +126,9 @@ class ImageHashes:
 
     `width` and `height` are those of the upright picture, in pixels. An animated picture has up to
     three frames (first, middle, last). `flags` may hold `truncated` (only part of the file could
-    be decoded), `animated`, `turned` (an EXIF orientation was applied).
+    be decoded), `damaged` (the decoder complained and went on), `animated`, `pages` (several
+    pictures in one file), `frames_capped`, `turned` (an EXIF orientation was applied) and
+    `transparent`; decode/rules.py explains each.
     """
 
     digests: Digests

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from safelight.errors import BadHash, BadHashFile, BadPath
 from safelight.model import PDQ_BYTES, Algorithm, HashRow, RejectedRow
@@ -80,13 +80,13 @@ def read_hash_file(
 
 
 def read_hashes(
-    file: BinaryIO,
+    file: io.BufferedReader,
     *,
     name: str = "",
     form: HashFormat | None = None,
     algorithm: Algorithm | None = None,
 ) -> Iterator[Row]:
-    """Every row of an open, seekable binary file; `name` may help to tell its format."""
+    """Every row of an open binary file, which may be a pipe; `name` may help to tell its format."""
     text = _decoded(file)
     lines = _bounded(text)
     first, lines = _peek(lines)
@@ -107,7 +107,7 @@ def parse_hash(text: str, algorithm: Algorithm | None = None) -> tuple[Algorithm
 
 
 def _rows_of_file(
-    file: BinaryIO, name: str, form: HashFormat | None, algorithm: Algorithm | None
+    file: io.BufferedReader, name: str, form: HashFormat | None, algorithm: Algorithm | None
 ) -> Iterator[Row]:
     with file:
         yield from read_hashes(file, name=name, form=form, algorithm=algorithm)
@@ -140,10 +140,9 @@ def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
 # -- text ------------------------------------------------------------------------------------
 
 
-def _decoded(file: BinaryIO) -> io.TextIOWrapper:
+def _decoded(file: io.BufferedReader) -> io.TextIOWrapper:
     """Text in UTF-8 or UTF-16, told from the first bytes; what is neither becomes U+FFFD."""
-    start = file.read(4)
-    file.seek(0)
+    start = file.peek(4)[:4]
     encoding = "utf-8-sig"
     if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
         encoding = "utf-16"
