@@ -7,12 +7,13 @@
 The pages are kept in the repository; a test makes them anew and compares.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from safelight.cli import cli
+from safelight.cli import COMMANDS, build
 from safelight.decode.rules import REASONS
 from safelight.errors import CouldNotCheck, SafelightError
 from safelight.settings import PREFIX, Settings
@@ -53,9 +54,9 @@ could not be checked when nothing was found. What that means for each command is
 
 def commands() -> Iterator[tuple[list[str], Any]]:
     """Every command with the words it is called by, groups before what is in them."""
-    context: Any = None
-    for name in cli.list_commands(context):
-        yield from _below([name], cli.get_command(context, name))
+    found = build().commands
+    for name in COMMANDS:
+        yield from _below([name], found[name])
 
 
 def _below(words: list[str], command: Any) -> Iterator[tuple[list[str], Any]]:
@@ -73,12 +74,12 @@ def _command(words: list[str], command: Any) -> Iterator[str]:
     rows = [_parameter(one, context) for one in command.get_params(context)]
     yield "\n".join(_table(("", "meaning"), [row for row in rows if row]))
     if command.epilog:
-        yield f"{_text(command.epilog)}\n"
+        yield from (_paragraph(one) for one in _text(command.epilog).split("\n\n"))
 
 
 def _usage(command: Any, context: Any) -> str:
     line = " ".join(command.get_usage(context).split())
-    return line.removeprefix("Usage: ")
+    return re.sub(r"[{}]", "", line.removeprefix("Usage: "))
 
 
 def _parameter(parameter: Any, context: Any) -> tuple[str, str] | None:
@@ -86,7 +87,30 @@ def _parameter(parameter: Any, context: Any) -> tuple[str, str] | None:
     if record is None or "--help" in parameter.opts:
         return None
     names, meaning = record
-    return f"`{names}`", " ".join(meaning.split())
+    return f"`{_in_words(names)}`", " ".join(meaning.split())
+
+
+_WORDS_OF_TYPES = (
+    (r"<(list\[)?str\]?>", "TEXT"),
+    (r"<int( range)?>", "NUMBER"),
+    (r"<(list\[)?(Path|path)\]?>", "PATH"),
+)
+
+
+def _in_words(names: str) -> str:
+    """An option without the names of Python types."""
+    for pattern, word in _WORDS_OF_TYPES:
+        names = re.sub(pattern, word, names)
+    return re.sub(r"<([a-z0-9|]+)>", r"\1", re.sub(r"^(paths\.\.\.|[A-Z.]+) [A-Z]+$", r"\1", names))
+
+
+def _paragraph(text: str) -> str:
+    """A paragraph of help; lines that are indented stay as they are."""
+    head, *rest = text.splitlines()
+    indented = [line.strip() for line in rest if line.startswith("  ")]
+    if not indented or len(indented) < len(rest):
+        return f"{text}\n"
+    return "\n".join([head, "", "```sh", *indented, "```", ""])
 
 
 def _text(text: str | None) -> str:
@@ -121,8 +145,8 @@ def _default(value: object) -> str:
 
 
 SETTINGS_HEAD = """\
-Settings are environment variables, read once when a command starts. A value that cannot work refuses
-to start and names itself.
+Settings are environment variables, read once when a command starts. A command with a value that
+cannot work refuses to start and names the variable.
 
 A secret may instead be given as a file: `SAFELIGHT_DATABASE_URL_FILE=/run/secrets/url` holds the
 value of `SAFELIGHT_DATABASE_URL`. The variable wins if both are set.
@@ -133,7 +157,7 @@ Two more variables are read:
 
 | variable | meaning |
 |---|---|
-| `SAFELIGHT_KERNEL_ISA` | instruction set of the kernel: `plain`, `avx2`, `avx512` or `neon`. For tests; the fastest one is chosen otherwise. All give the same results. |
+| `SAFELIGHT_KERNEL_ISA` | `plain`, `avx2`, `avx512` or `neon`, for tests. All give the same results. |
 | `XDG_DATA_HOME` | stands for `~/.local/share` in the default of `SAFELIGHT_HOME`. |
 """
 
@@ -178,8 +202,8 @@ def error_classes() -> list[type[SafelightError]]:
 
 
 ERRORS_HEAD = """\
-An error is printed as `error (code): message`. The code is stable; the message says what happened and
-what to do, and may change. Every error ends a command with exit code 2. In Python all of them are
+An error is printed as `error (code): message`. The code is stable; the message says what happened
+and what to do, and may change. Every error ends a command with exit code 2. In Python all of them are
 `safelight.errors.SafelightError`.
 """
 

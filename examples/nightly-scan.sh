@@ -25,6 +25,6 @@ safelight scan "$folder" --result "$name.jsonl" "$@" >"$name.txt" 2>&1 || status
 case $status in
     0) ;;
     1) echo "The scan of $folder found something. Do not open the files; read $name.txt." ;;
-    *) echo "The scan of $folder ended with an error, or not all could be checked: $name.txt" ;;
+    *) echo "The scan of $folder ended with an error, or not all files could be checked; read $name.txt." ;;
 esac
 exit "$status"

@@ -9,8 +9,8 @@
 
 A line `$ …` is a command (`> …` goes on with it); the lines after it are what it prints, stdout and
 stderr together. `…` stands for anything inside a line, and as a line of its own for any lines. All
-blocks of a page run in one shell, so that `cd` and variables last. Blocks with another fence (`text`,
-`sh`, `python`) are not run.
+blocks of a page run in one shell, so that `cd` and variables last. Blocks fenced as `python` are run
+by the tests too, each as a program; `text`, `sh` and `sql` are not.
 """
 
 import re
@@ -21,6 +21,7 @@ from pathlib import Path
 
 ANYTHING = "…"
 _FENCE = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_PYTHON = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _MARK = "--- end of command 7c1e, status "
 
 
@@ -50,6 +51,11 @@ def commands_of(page: str) -> Iterator[Command]:
             yield Command(text, tuple(expected))
 
 
+def programs_of(page: str) -> list[str]:
+    """The Python programs of a page."""
+    return list(_PYTHON.findall(page))
+
+
 def run(commands: list[Command], folder: Path, environ: Mapping[str, str]) -> list[list[str]]:
     """Run the commands in one shell; return what each printed, line by line."""
     script = "\n".join(
@@ -77,6 +83,7 @@ _VARIES = (
     (re.compile(r"\b\d{8}-\d{6}-[0-9a-f]{4}\b"), "<scan>"),
     (re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b"), "<id>"),
     (re.compile(r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d"), "<time>"),
+    (re.compile(r"\b\d{4}-\d\d-\d\dT\d{6}Z"), "<time>"),
     (re.compile(r"\b[\d,]+\.\d s\b"), "<seconds>"),
     (re.compile(r"\blocal:\w+"), "<login>"),
     (re.compile(r"\b[0-9a-f]{32,}\b"), "<hash>"),

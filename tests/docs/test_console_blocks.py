@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from console_blocks import Command, commands_of, differs, run
+from console_blocks import Command, commands_of, differs, programs_of, run
 from pages import ROOT, pages
 
 from safelight.demo import make_demo
@@ -78,9 +78,28 @@ def test_console_blocks_print_what_the_page_says(page: Path, folder: Path):
     assert not wrong, "\n\n".join(wrong)
 
 
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/python.md"])
+def test_python_blocks_run(page: str, folder: Path):
+    """Each begins where the README's console blocks end, and prints something."""
+    commands = list(commands_of((ROOT / "README.md").read_text("utf-8")))
+    programs = programs_of((ROOT / page).read_text("utf-8"))
+    for number, program in enumerate(programs):
+        name = f"program{number}.py"
+        commands.append(Command(f"cat > {name} <<'END'\n{program}END", ()))
+        commands.append(Command(f"python -W error {name} > {name}.txt && test -s {name}.txt", ()))
+        commands.append(Command("echo $?", ("0",)))
+    printed = printed_by(commands, folder)
+    assert programs
+    assert all(some == ["0"] for some in printed[-1::-3][: len(programs)]), printed
+
+
 def test_a_block_is_read_as_commands_and_their_output():
     page = "```console\n$ a\n> b\none\n$ c\n```\n\n```text\n$ d\n```\n```console\n$ e\n```\n"
-    assert list(commands_of(page)) == [Command("a\nb", ("one",)), Command("c", ()), Command("e", ())]
+    assert list(commands_of(page)) == [
+        Command("a\nb", ("one",)),
+        Command("c", ()),
+        Command("e", ()),
+    ]
 
 
 @pytest.mark.parametrize(

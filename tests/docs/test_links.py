@@ -36,5 +36,7 @@ def anchors(page: Path) -> set[str]:
 def test_every_page_of_docs_is_in_a_table_of_contents():
     index = (DOCS / "index.md").read_text("utf-8")
     listed = set(re.findall(r"^[a-z\-/]+$", index, re.MULTILINE))
-    names = {str(page.relative_to("docs").with_suffix("")) for page in pages() if len(page.parts) > 1}
+    names = {
+        str(page.relative_to("docs").with_suffix("")) for page in pages() if len(page.parts) > 1
+    }
     assert listed == names - {"index"}

@@ -4,7 +4,6 @@ import ast
 import importlib.util
 import re
 from dataclasses import fields
-from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -158,7 +157,3 @@ def test_every_reason_is_explained():
     words = words_of_reasons()
     assert len(words) == 9
     assert {word for word in words if f"`{word}`" not in page} == set()
-
-
-def test_settings_page_names_files_that_exist():
-    assert Path(generate.__file__) == DOCS / "generate.py"
