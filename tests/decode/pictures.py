@@ -15,7 +15,7 @@ from safelight.model import Examined, HashMode, ImageHashes, NotChecked
 
 
 def photo(name: str = "astronaut") -> Image.Image:
-    """An RGB photo that ships inside scikit-image's wheel; a new object, for saving leaves traces."""
+    """An RGB photo from scikit-image's wheel; a new object, for saving leaves traces on it."""
     return Image.fromarray(_pixels(name))
 
 
