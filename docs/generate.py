@@ -157,7 +157,7 @@ Two more variables are read:
 
 | variable | meaning |
 |---|---|
-| `SAFELIGHT_KERNEL_ISA` | `plain`, `avx2`, `avx512` or `neon`, for tests. All give the same results. |
+| `SAFELIGHT_KERNEL_ISA` | `plain`, `avx2`, `avx512` or `neon`; all give the same hashes. |
 | `XDG_DATA_HOME` | stands for `~/.local/share` in the default of `SAFELIGHT_HOME`. |
 """
 
@@ -203,8 +203,8 @@ def error_classes() -> list[type[SafelightError]]:
 
 ERRORS_HEAD = """\
 An error is printed as `error (code): message`. The code is stable; the message says what happened
-and what to do, and may change. Every error ends a command with exit code 2. In Python all of them are
-`safelight.errors.SafelightError`.
+and what to do, and may change. Every error ends a command with exit code 2. In Python all of them
+are `safelight.errors.SafelightError`.
 """
 
 NOT_CHECKED_HEAD = f"""\

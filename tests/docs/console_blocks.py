@@ -9,8 +9,8 @@
 
 A line `$ …` is a command (`> …` goes on with it); the lines after it are what it prints, stdout and
 stderr together. `…` stands for anything inside a line, and as a line of its own for any lines. All
-blocks of a page run in one shell, so that `cd` and variables last. Blocks fenced as `python` are run
-by the tests too, each as a program; `text`, `sh` and `sql` are not.
+blocks of a page run in one shell, so that `cd` and variables last. Blocks fenced as `python` are
+run by the tests too, each as a program; `text`, `sh` and `sql` are not.
 """
 
 import re
