@@ -1,5 +1,6 @@
 """The command line as people run it: a process of its own, its output and its exit code."""
 
+import io
 import json
 import os
 import subprocess
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
@@ -93,12 +93,12 @@ def known(tmp_path: Path, safelight: Callable[..., Ran], pictures: dict[str, Ima
 
 
 @pytest.fixture
-def noise(tmp_path: Path) -> Path:
-    """A folder of many small pictures, enough to be stopped in the middle of."""
-    folder = tmp_path / "noise"
+def many(tmp_path: Path, pictures: dict[str, Image.Image]) -> Path:
+    """A folder of many pictures, enough to be stopped in the middle of."""
+    folder = tmp_path / "many"
     folder.mkdir()
-    random = np.random.default_rng(1)
+    out = io.BytesIO()
+    pictures["landscape-2"].save(out, "PNG")
     for number in range(400):
-        pixels = random.integers(0, 256, (64, 64, 3), np.uint8)
-        Image.fromarray(pixels).resize((640, 640)).save(folder / f"{number:04}.png")
+        (folder / f"{number:04}.png").write_bytes(out.getvalue())
     return folder

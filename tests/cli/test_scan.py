@@ -105,9 +105,9 @@ def test_jobs_do_not_change_the_rows(safelight, tree, known):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_a_stopped_scan_goes_on_where_it_was(
-    safelight, command, environ, noise, known, home, number
+    safelight, command, environ, many, known, home, number
 ):
-    arguments = ["scan", str(noise), "--hashes", str(known), "-o", "json", "--jobs", "1"]
+    arguments = ["scan", str(many), "--hashes", str(known), "-o", "json", "--jobs", "1"]
     process = subprocess.Popen(
         [*command, *arguments], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
@@ -124,7 +124,7 @@ def test_a_stopped_scan_goes_on_where_it_was(
     ran = safelight("scan", "--resume", "last", "-o", "json")
     assert ran.code == 0
     rows = [json.loads(line) for line in result.read_text().splitlines()]
-    assert [row["path"] for row in rows] == [str(path) for path in sorted(noise.iterdir())]
+    assert [row["path"] for row in rows] == [str(path) for path in sorted(many.iterdir())]
     assert safelight("scan", "--resume", "last").code == 2  # it has ended
 
 
@@ -194,8 +194,8 @@ def test_a_reader_that_goes_away_is_no_traceback(command, environ, tree, known):
     assert b"Traceback" not in err
 
 
-def test_children_do_not_outlive_a_killed_scan(command, environ, noise, known):
-    arguments = ["scan", str(noise), "--hashes", str(known), "-o", "json"]
+def test_children_do_not_outlive_a_killed_scan(command, environ, many, known):
+    arguments = ["scan", str(many), "--hashes", str(known), "-o", "json"]
     process = subprocess.Popen(
         [*command, *arguments], env=environ, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )

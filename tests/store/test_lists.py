@@ -48,7 +48,7 @@ def test_a_list_comes_back_as_it_was_made(store: Store) -> None:
         {"source_term": "B1"},  # a term without that meaning
         {"permitted_purposes": ("sell",)},
         {"redistribution": "maybe"},
-        {"expires_at": datetime(2027, 1, 1)},  # noqa: DTZ001  no time zone
+        {"expires_at": datetime(2027, 1, 1)},  # no time zone
     ],
 )
 def test_a_list_that_cannot_be(store: Store, facts: dict[str, object]) -> None:
@@ -111,7 +111,7 @@ def test_every_change_is_audited_with_its_actor(store: Store) -> None:
 def test_a_refusal_is_audited_although_nothing_else_is_written(store: Store) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, _new(permitted_purposes=("statistics",)))
-    with pytest.raises(NotPermitted), store.transaction() as tx:
+    with pytest.raises(NotPermitted), store.transaction() as tx:  # noqa: PT012
         lists.create(tx, _new("two"))
         lists.permit(tx, one, now=NOW)
     with store.transaction() as tx:

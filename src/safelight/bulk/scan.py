@@ -65,7 +65,7 @@ def scan_all(
             verdict = answer(fd, examiner=examiner, matcher=matcher, policy=policy)
         return ScanResult(found.path, verdict)
 
-    return _in_order(one, files, jobs, stop or Stop())
+    return _in_order(one, files, jobs, Stop() if stop is None else stop)
 
 
 def examine_all(

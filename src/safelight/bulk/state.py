@@ -139,7 +139,11 @@ class ScanState:
         if state.request.ended:
             raise BadInput(f"scan {folder.name} has ended; its rows are in {state.request.result}.")
         state._open_result(0)
-        state._read_rows()
+        try:
+            state._read_rows()
+        except BaseException:
+            state.close()
+            raise
         return state
 
     def __enter__(self) -> "ScanState":

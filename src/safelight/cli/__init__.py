@@ -103,7 +103,8 @@ def run(arguments: Sequence[str]) -> int:
     try:
         called = [one for one in arguments if not one.startswith("-")][:1]
         command = build(called)
-        code = command.main(list(arguments), prog_name="safelight", standalone_mode=False)
+        # Not list(): that name is the submodule `list` here once it was imported.
+        code = command.main([*arguments], prog_name="safelight", standalone_mode=False)
     except SafelightError as exc:
         typer.echo(f"error ({exc.code}): {exc}", err=True)
         return exc.exit_code
@@ -113,7 +114,7 @@ def run(arguments: Sequence[str]) -> int:
     except (typer.Abort, KeyboardInterrupt):
         typer.echo("Stopped.", err=True)
         return EXIT_ERROR
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # typer makes the one into the other
         # Whoever read our output has gone: nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR

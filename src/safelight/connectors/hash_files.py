@@ -12,6 +12,7 @@ Reading is streamed; every row becomes a HashRow or a RejectedRow with its line 
 import csv
 import io
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import chain
@@ -71,12 +72,14 @@ def read_hash_file(
     The format is told from the name and the beginning, unless given. `algorithm` is that of
     hashes which the file itself does not name.
     """
-    try:
-        file = path.open("rb")
-    except OSError as exc:
-        reason = exc.strerror or str(exc)
-        raise BadPath(f"Cannot read the hash file {str(path)!r}: {reason}.") from exc
-    return _checked(path, _rows_of_file(file, path.name, form, algorithm))
+    for bad, reason in (
+        (not path.exists(), "there is no such file"),
+        (path.is_dir(), "it is a folder"),
+        (not os.access(path, os.R_OK), "this user may not read it"),
+    ):
+        if bad:
+            raise BadPath(f"Cannot read the hash file {str(path)!r}: {reason}.")
+    return _checked(path, _rows_of_file(path, form, algorithm))
 
 
 def read_hashes(
@@ -88,14 +91,10 @@ def read_hashes(
 ) -> Iterator[Row]:
     """Every row of an open binary file, which may be a pipe; `name` may help to tell its format."""
     text = _decoded(file)
-    lines = _bounded(text)
-    first, lines = _peek(lines)
-    form = form or _guess_form(name, first)
-    if form is HashFormat.JSONL:
-        return _json_rows(lines, algorithm)
-    if form is HashFormat.CSV:
-        return _csv_rows(lines, algorithm)
-    return _hex_rows(lines, algorithm)
+    try:
+        yield from _rows(text, name, form, algorithm)
+    finally:
+        text.detach()  # the file belongs to the caller
 
 
 def parse_hash(text: str, algorithm: Algorithm | None = None) -> tuple[Algorithm, bytes]:
@@ -107,10 +106,10 @@ def parse_hash(text: str, algorithm: Algorithm | None = None) -> tuple[Algorithm
 
 
 def _rows_of_file(
-    file: io.BufferedReader, name: str, form: HashFormat | None, algorithm: Algorithm | None
+    path: Path, form: HashFormat | None, algorithm: Algorithm | None
 ) -> Iterator[Row]:
-    with file:
-        yield from read_hashes(file, name=name, form=form, algorithm=algorithm)
+    with path.open("rb") as file:
+        yield from read_hashes(file, name=path.name, form=form, algorithm=algorithm)
 
 
 def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
@@ -135,6 +134,18 @@ def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
             f"No hash could be read from {str(path)!r} ({why}). Give plain hexadecimal lines, CSV "
             "with a header such as pdq,quality,id, or JSON Lines."
         )
+
+
+def _rows(
+    text: io.TextIOWrapper, name: str, form: HashFormat | None, algorithm: Algorithm | None
+) -> Iterator[Row]:
+    first, lines = _peek(_bounded(text))
+    form = form or _guess_form(name, first)
+    if form is HashFormat.JSONL:
+        return _json_rows(lines, algorithm)
+    if form is HashFormat.CSV:
+        return _csv_rows(lines, algorithm)
+    return _hex_rows(lines, algorithm)
 
 
 # -- text ------------------------------------------------------------------------------------
@@ -334,9 +345,6 @@ def _json_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
             if name and value is not None and not isinstance(value, dict | list | bool):
                 record[name] = str(value).strip()
         yield from _record_rows(number, record, stated, text)
-
-
-# -- one row of CSV or JSON ------------------------------------------------------------------
 
 
 def _record_rows(

@@ -34,6 +34,7 @@ _BY_STATE = {
 _BY_TEXT = {
     "password authentication failed": _BY_STATE["28"],
     "no password supplied": _BY_STATE["28"],
+    'FATAL:  role "': _BY_STATE["28"],
     "no pg_hba.conf entry": "The database does not admit this role from here. See its pg_hba.conf.",
     "too many clients": _BY_STATE["53300"],
     "remaining connection slots": _BY_STATE["53300"],

@@ -58,6 +58,7 @@ def import_entries(
     """
     connection = tx.connection
     change = next_change(tx, list_)
+    connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))  # sorts in memory
     connection.execute(sa.text(_STAGE))
     staged = _copy(connection, rows)
     connection.execute(sa.text("ANALYZE staged"))

@@ -1,0 +1,118 @@
+"""`safelight list` and `safelight audit`, as a person runs them."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+M = "0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    # Not pytest's tmp_path: as root that lies in a folder the server's account cannot pass.
+    folder = Path(tempfile.mkdtemp(prefix="safelight-test-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+def _safelight(home: Path, *words: object, code: int = 0) -> "subprocess.CompletedProcess[str]":
+    done = subprocess.run(
+        [sys.executable, "-m", "safelight.cli", *map(str, words)],
+        env={**os.environ, "SAFELIGHT_HOME": str(home), "SAFELIGHT_ACTOR": "alice"},
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def _json(home: Path, *words: object) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in _safelight(home, *words, "-o", "json").stdout.splitlines()]
+
+
+def test_the_life_of_a_list(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "hashes.csv"
+    file.write_text(f"md5,id\n{M},1\n{M[::-1]},2\nzz,3\n")
+    (made,) = _json(home, "list", "create", "one", "--source", "Source", "--expires", "2030-01-31")
+    assert {made[key] for key in ("name", "source", "meaning")} == {"one", "Source", "unverified"}
+    assert made["expires_at"] == "2030-01-31T23:59:59+00:00"
+
+    (first,) = _json(home, "list", "import", "one", file)
+    rejects = Path(first.pop("rejects"))
+    assert first == {"list": "one", "added": 2, "already_there": 0, "rejected": 1}
+    row = {"line": 4, "reason": "not hexadecimal", "text": "zz,3"}
+    assert json.loads(rejects.read_text()) == row
+    assert rejects.stat().st_mode & 0o777 == 0o600
+    assert rejects.parent == home / "rejects"
+    chosen = tmp_path / "chosen.jsonl"
+    (second,) = _json(home, "list", "import", "one", file, "--rejects", chosen)
+    assert second == {
+        "list": "one",
+        "added": 0,
+        "already_there": 2,
+        "rejected": 1,
+        "rejects": str(chosen),
+    }
+
+    (listed,) = _json(home, "list", "ls")
+    assert listed["entries"] == {"pdq": 0, "md5": 2, "sha1": 0, "sha256": 0}
+    (counted,) = _json(home, "list", "count", "one")
+    assert counted == {"list": "one", "total": 2, "entries": listed["entries"]}
+    shown = _json(home, "list", "show", "one")
+    assert [entry["value"] for entry in shown] == [M, M[::-1]]
+    assert M in _safelight(home, "list", "show", "one").stdout
+
+    _safelight(home, "list", "disable", "one")
+    assert _json(home, "list", "ls")[0]["enabled"] is False
+    _safelight(home, "list", "enable", "one")
+    assert "--yes" in _safelight(home, "list", "delete", "one", code=2).stderr
+    _safelight(home, "list", "delete", "one", "--yes")
+    assert _json(home, "list", "ls") == []
+
+    actions = [(event["actor"], event["action"]) for event in _json(home, "audit", "show")]
+    done = ("create", "import", "import", "disable", "enable", "delete")
+    assert actions == [("alice", f"list.{action}") for action in done]
+    (verified,) = _json(home, "audit", "verify")
+    assert (verified["events"], verified["faults"]) == (6, [])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("list", "show", "none"), "There is no list named 'none'"),
+        (("list", "import", "none", __file__), "There is no list named 'none'"),
+        (("list", "create", "x", "--source", "s", "--meaning", "bad"), "is not a meaning"),
+        (("list", "create", "x", "--source", "s", "--expires", "soon"), "YYYY-MM-DD"),
+        (("list", "import", "x", "/nowhere"), "there is no such file"),
+    ],
+)
+def test_what_cannot_be_done_is_said(home: Path, words: tuple[str, ...], said: str) -> None:
+    done = _safelight(home, *words, code=2)
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_file_without_hashes_leaves_nothing(home: Path, tmp_path: Path) -> None:
+    _safelight(home, "list", "create", "empty", "--source", "s")
+    file, rejects = tmp_path / "words.txt", tmp_path / "rejects.jsonl"
+    file.write_text("hello\n")
+    done = _safelight(home, "list", "import", "empty", file, "--rejects", rejects, code=2)
+    assert "No hash could be read" in done.stderr
+    assert not rejects.exists()
+
+
+def test_a_database_that_is_not_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SAFELIGHT_DATABASE_URL", "postgresql://a:secret@127.0.0.1:1/x")
+    done = _safelight(home, "list", "ls", code=2)
+    assert done.stderr.startswith("error (database_unavailable): The database does not answer.")
+    assert "secret" not in done.stderr

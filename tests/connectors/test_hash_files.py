@@ -1,0 +1,239 @@
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from safelight.connectors.hash_files import (
+    LONGEST_LINE,
+    HashFormat,
+    Row,
+    parse_hash,
+    read_hash_file,
+    read_hashes,
+)
+from safelight.errors import BadHash, BadHashFile, BadPath
+from safelight.model import Algorithm, HashRow, RejectedRow
+
+PDQ, MD5, SHA1, SHA256 = Algorithm.PDQ, Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256
+P = "f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
+M = "0123456789abcdef0123456789abcdef"
+S = "0123456789abcdef0123456789abcdef01234567"
+
+
+def _read(data: bytes | str, **how: object) -> list[Row]:
+    data = data.encode() if isinstance(data, str) else data
+    return list(read_hashes(io.BufferedReader(io.BytesIO(data)), **how))  # type: ignore[arg-type]
+
+
+def _row(line: int, algorithm: Algorithm, digits: str, *rest: object) -> HashRow:
+    return HashRow(line, algorithm, bytes.fromhex(digits), *rest)  # type: ignore[arg-type]
+
+
+def test_plain_lines() -> None:
+    text = f"# a comment\n\n{P}\r\n{M.upper()}\n  {S}  \nsha256:{P}\nSHA-1: {S}\npdq:{P}"
+    assert _read(text) == [
+        _row(3, PDQ, P),
+        _row(4, MD5, M),
+        _row(5, SHA1, S),
+        _row(6, SHA256, P),
+        _row(7, SHA1, S),
+        _row(8, PDQ, P),
+    ]
+
+
+def test_a_stated_algorithm_holds_for_what_the_file_does_not_name() -> None:
+    assert _read(f"{P}\npdq:{P}\n{M}", algorithm=SHA256) == [
+        _row(1, SHA256, P),
+        _row(2, PDQ, P),
+        RejectedRow(3, "sha256 has 64 digits, not 32", M),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        # not digits, an odd number of them, a number that fits nothing
+        ("zz" * 16, "not hexadecimal"),
+        (P[:-1], "not hexadecimal"),
+        (P + "00", "66 digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"),
+        # blanks between the digits, which bytes.fromhex would forgive
+        (P[:30] + "  " + P[32:], "more than a hash in the line; of a file by md5sum or sha256sum "
+         "keep the first word, and state the algorithm"),
+        (f"{M}  photo.jpg", "more than a hash in the line; of a file by md5sum or sha256sum "
+         "keep the first word, and state the algorithm"),
+        # prefixes
+        ("phash:0011", "'phash' is not an algorithm known here"),
+        (f"md5:{P}", "md5 has 32 digits, not 64"),
+        ("md5:", "md5 has 32 digits, not 0"),
+        # what every empty file has
+        ("d41d8cd98f00b204e9800998ecf8427e",
+         "the md5 of an empty file, which would match every empty file"),
+    ],
+)  # fmt: skip
+def test_a_bad_line_is_rejected_with_its_reason(line: str, reason: str) -> None:
+    assert _read(f"{P}\n{line}\n{M}") == [
+        _row(1, PDQ, P),
+        RejectedRow(2, reason, line),
+        _row(3, MD5, M),
+    ]
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+def test_csv_in_every_dress(mark: str, encoding: str) -> None:
+    lines = ["PDQ-Hash|Quality|ID|Class|note", f'{P.upper()}|99|"ä 1"|A|x', f"{P}||||", "zz|5|||"]
+    data = "\r\n".join(line.replace("|", mark) for line in lines).encode(encoding)
+    assert _read(data) == [
+        _row(2, PDQ, P, 99, "ä 1", "A"),
+        _row(3, PDQ, P),
+        RejectedRow(4, "not hexadecimal", f"zz{mark}5{mark * 3}"),
+    ]
+
+
+def test_csv_with_several_hashes_in_a_row() -> None:
+    assert _read(f"id,md5,sha1,pdq,quality\n7,{M},{S},{P},80\n8,{M},,,\n9,,,,\n\n") == [
+        _row(2, PDQ, P, 80, "7"),
+        _row(2, MD5, M, None, "7"),
+        _row(2, SHA1, S, None, "7"),
+        _row(3, MD5, M, None, "8"),
+        RejectedRow(4, "no hash in the row", "9,,,,"),
+    ]
+
+
+def test_csv_with_a_column_of_algorithms() -> None:
+    assert _read(f"hash;type\n{P};sha256\n{P};pdq\n{P};\n{P};what\n") == [
+        _row(2, SHA256, P),
+        _row(3, PDQ, P),
+        _row(4, PDQ, P),
+        RejectedRow(5, "'what' is not an algorithm known here", f"{P};what"),
+    ]
+
+
+def test_csv_as_a_spreadsheet_writes_it_and_without_a_header() -> None:
+    assert _read(f"sep=;\nmd5;x\n{M};1\n") == [_row(3, MD5, M)]
+    assert _read(f"{M},x\n{P},y\n") == [_row(1, MD5, M), _row(2, PDQ, P)]
+
+
+@pytest.mark.parametrize("quality", ["101", "-1", "x", "50.5", "nan", "inf"])
+def test_a_bad_quality(quality: str) -> None:
+    (row,) = _read(f"pdq,quality\n{P},{quality}\n")
+    assert isinstance(row, RejectedRow)
+    assert row.reason == f"the quality '{quality}' is not a whole number from 0 to 100"
+
+
+def test_json_lines() -> None:
+    lines = [
+        json.dumps({"pdq": P, "quality": 80, "id": 7, "class": "A"}),
+        "",
+        json.dumps({"hash": P.upper(), "algorithm": "SHA256"}),
+        json.dumps({"md5": M, "extra": {"a": 1}, "id": None}),
+        "[]",
+        '{"md5": ',
+        json.dumps({"md5": [M]}),
+    ]
+    assert _read("\n".join(lines)) == [
+        _row(1, PDQ, P, 80, "7", "A"),
+        _row(3, SHA256, P),
+        _row(4, MD5, M),
+        RejectedRow(5, "not one JSON object in one line", "[]"),
+        RejectedRow(6, "not one JSON object in one line", '{"md5":'),
+        RejectedRow(7, "no hash in the row", lines[6]),
+    ]
+
+
+def test_the_format_can_be_given() -> None:
+    assert _read(f"{M}\n", form=HashFormat.CSV) == [_row(1, MD5, M)]
+    assert _read(f"{M},1\n", form=HashFormat.HEX) == [
+        RejectedRow(1, "not hexadecimal", f"{M},1"),
+    ]
+
+
+def test_a_line_that_never_ends_is_one_rejected_row() -> None:
+    data = b"a" * (3 * LONGEST_LINE) + b"\n" + M.encode()
+    first, second = _read(data)
+    assert isinstance(first, RejectedRow)
+    assert len(first.text) == 200
+    assert second == _row(2, MD5, M)
+
+
+def test_an_open_quote_costs_its_own_rows_only() -> None:
+    lines = ["md5,id", f'{M},"open'] + [f"{M},{number}" for number in range(5000)]
+    rows = _read("\n".join(lines))
+    assert any(isinstance(row, RejectedRow) for row in rows)
+    assert rows[-1] == _row(5002, MD5, M, None, "4999")
+
+
+@pytest.mark.parametrize(
+    "data", [b"", b"\n# nothing\n", b"\x00\x01\x02\xff" * 99, b"hello\n", b"[]"]
+)
+def test_a_file_without_any_hash(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(data)
+    with pytest.raises(BadHashFile, match="No hash could be read"):
+        list(read_hash_file(path))
+
+
+def test_paths_that_cannot_be_read(tmp_path: Path) -> None:
+    for path in (tmp_path / "none", tmp_path):
+        with pytest.raises(BadPath, match="Cannot read the hash file"):
+            list(read_hash_file(path))
+
+
+def test_reading_is_streamed(tmp_path: Path) -> None:
+    path = tmp_path / "fifo.txt"
+    path.write_text(f"{P}\n" * 100_000)
+    rows = read_hash_file(path)
+    assert next(rows) == _row(1, PDQ, P)
+    rows.close()  # type: ignore[attr-defined]
+
+
+def test_one_hash() -> None:
+    assert parse_hash(f" md5:{M} ") == (MD5, bytes.fromhex(M))
+    with pytest.raises(BadHash, match="not hexadecimal"):
+        parse_hash("xyz")
+
+
+@given(st.binary(max_size=400), st.sampled_from([None, *HashFormat]))
+def test_any_bytes_give_rows_and_no_other_error(data: bytes, form: HashFormat | None) -> None:
+    for row in _read(data, form=form):
+        assert isinstance(row, HashRow | RejectedRow)
+        if isinstance(row, HashRow):
+            assert len(row.value) == row.algorithm.size
+
+
+@given(st.text(alphabet='0123456789abcdefABC,;\t"\n\r#:{}[]pdqms sep=\0\ud800', max_size=200))
+def test_near_formats_give_rows_and_no_other_error(text: str) -> None:
+    data = text.encode("utf-8", "surrogatepass")
+    for form in (None, *HashFormat):
+        assert all(isinstance(row, HashRow | RejectedRow) for row in _read(data, form=form))
+
+
+def _hashes() -> st.SearchStrategy[list[tuple[Algorithm, bytes, int]]]:
+    def one(algorithm: Algorithm) -> st.SearchStrategy[tuple[Algorithm, bytes, int]]:
+        value = st.binary(min_size=algorithm.size, max_size=algorithm.size)
+        return st.tuples(st.just(algorithm), value, st.integers(0, 100))
+
+    return st.lists(st.sampled_from(Algorithm).flatmap(one), min_size=1, max_size=20)
+
+
+@given(_hashes())
+def test_what_is_written_is_read_again(rows: list[tuple[Algorithm, bytes, int]]) -> None:
+    def quality(algorithm: Algorithm, number: int) -> int | None:
+        return number if algorithm is PDQ else None
+
+    def wanted(first: int) -> Iterator[HashRow]:
+        for line, (algorithm, value, number) in enumerate(rows, first):
+            yield HashRow(line, algorithm, value, quality(algorithm, number), str(line), "")
+
+    plain = "\n".join(f"{algorithm}:{value.hex()}" for algorithm, value, _ in rows)
+    assert [row[:3] for row in _read(plain)] == [row[:3] for row in wanted(1)]
+    lines = [f"{a},{v.hex()},{q},{n}" for n, (a, v, q) in enumerate(rows, 2)]
+    assert _read("\n".join(["algorithm,hash,quality,id", *lines])) == list(wanted(2))
+    objects = [
+        json.dumps({a: v.hex(), "quality": q, "id": n}) for n, (a, v, q) in enumerate(rows, 1)
+    ]
+    assert _read("\n".join(objects)) == list(wanted(1))
