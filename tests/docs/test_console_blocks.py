@@ -5,24 +5,43 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from console_blocks import Command, commands_of, differs, programs_of, run
-from pages import ROOT, pages
+from pages import DOCS, ROOT, pages
 
+from safelight.app import open_app
 from safelight.demo import make_demo
+from safelight.settings import Settings
 
 RUN = [page for page in pages() if list(commands_of((ROOT / page).read_text("utf-8")))]
 # The pages that people follow step by step; without a block that runs they would be untested.
 MUST_RUN = {"README.md", "docs/tutorial/first-scan.md", "docs/how-to/hash-lists.md"}
 
 
+@pytest.fixture(scope="module")
+def demo() -> Iterator[Path]:
+    """The pictures of `safelight demo`."""
+    with tempfile.TemporaryDirectory(prefix="safelight-demo-") as path:
+        make_demo(Path(path))
+        yield Path(path)
+
+
 @pytest.fixture
-def folder() -> Iterator[Path]:
-    """A folder that the account of the embedded PostgreSQL can pass, unlike pytest's own."""
+def folder(demo: Path) -> Iterator[Path]:
+    """What somebody has who has run `make run`: pictures in `home`, and `you` to work in.
+
+    The account of the embedded PostgreSQL can pass it, unlike pytest's own.
+    """
     path = Path(tempfile.mkdtemp(prefix="safelight-docs-"))
     path.chmod(0o755)
+    (path / "home").mkdir(mode=0o700)
+    shutil.copytree(demo, path / "home" / "demo")
+    (path / "you").mkdir(mode=0o755)
+    (path / "you" / "examples").symlink_to(ROOT / "examples")
+    (path / "you" / ".venv").symlink_to(sys.prefix)
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
@@ -40,19 +59,23 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 def printed_by(commands: list[Command], folder: Path) -> list[list[str]]:
-    """What the commands print for somebody who has just run `make run`, in a folder of their own.
+    """What the commands print; on the pages the reader's folder is /home/you.
 
-    On the pages that folder is /home/you, and Safelight's own is /var/lib/safelight.
+    Safelight's own is /var/lib/safelight there.
     """
-    work = folder / "you"
-    work.mkdir(mode=0o755)
-    (work / "examples").symlink_to(ROOT / "examples")
-    (work / ".venv").symlink_to(sys.prefix)
-    (folder / "home").mkdir(mode=0o700)
-    make_demo(folder / "home" / "demo")
-    shown = {str(work): "/home/you", str(folder / "home"): "/var/lib/safelight"}
-    lines = run(commands, work, environment(folder))
+    shown = {str(folder / "you"): "/home/you", str(folder / "home"): "/var/lib/safelight"}
+    lines = run(commands, folder / "you", environment(folder))
     return [[replaced(line, shown) for line in some] for some in lines]
+
+
+@contextmanager
+def database(folder: Path, page: str) -> Iterator[None]:
+    """Keep the database running, unless the page shows it being made or does not use it."""
+    if "safelight list" not in page or "Making the database" in page:
+        yield
+        return
+    with open_app(Settings(home=folder / "home")):
+        yield
 
 
 def replaced(text: str, names: dict[str, str]) -> str:
@@ -67,8 +90,10 @@ def test_the_pages_people_follow_are_run():
 
 @pytest.mark.parametrize("page", RUN, ids=str)
 def test_console_blocks_print_what_the_page_says(page: Path, folder: Path):
-    commands = list(commands_of((ROOT / page).read_text("utf-8")))
-    printed = printed_by(commands, folder)
+    text = (ROOT / page).read_text("utf-8")
+    commands = list(commands_of(text))
+    with database(folder, text):
+        printed = printed_by(commands, folder)
     assert len(printed) == len(commands)
     wrong = [
         f"$ {command.text}\n{problem}"
@@ -78,19 +103,20 @@ def test_console_blocks_print_what_the_page_says(page: Path, folder: Path):
     assert not wrong, "\n\n".join(wrong)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/reference/python.md"])
-def test_python_blocks_run(page: str, folder: Path):
+def test_python_blocks_run(folder: Path):
     """Each begins where the README's console blocks end, and prints something."""
-    commands = list(commands_of((ROOT / "README.md").read_text("utf-8")))
-    programs = programs_of((ROOT / page).read_text("utf-8"))
+    readme = (ROOT / "README.md").read_text("utf-8")
+    reference = (DOCS / "reference" / "python.md").read_text("utf-8")
+    programs = programs_of(readme) + programs_of(reference)
+    commands = list(commands_of(readme))
     for number, program in enumerate(programs):
         name = f"program{number}.py"
         commands.append(Command(f"cat > {name} <<'END'\n{program}END", ()))
         commands.append(Command(f"python -W error {name} > {name}.txt && test -s {name}.txt", ()))
         commands.append(Command("echo $?", ("0",)))
     printed = printed_by(commands, folder)
-    assert programs
-    assert all(some == ["0"] for some in printed[-1::-3][: len(programs)]), printed
+    assert len(programs) > 3
+    assert printed[-3 * len(programs) :] == [[], [], ["0"]] * len(programs)
 
 
 def test_a_block_is_read_as_commands_and_their_output():
