@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from safelight import hash_image
 from safelight.demo import landscape
 
 
@@ -78,17 +79,21 @@ def tree(tmp_path: Path, pictures: dict[str, Image.Image]) -> Path:
     return tree
 
 
-@pytest.fixture
-def known(tmp_path: Path, safelight: Callable[..., Ran], pictures: dict[str, Image.Image]) -> Path:
-    """A hash file of landscape-0 (PDQ and SHA-256) and landscape-1 (PDQ)."""
-    originals = tmp_path / "originals"
-    originals.mkdir()
+@pytest.fixture(scope="session")
+def known_lines(pictures: dict[str, Image.Image]) -> list[str]:
+    hashed = []
     for name in ("landscape-0", "landscape-1"):
-        pictures[name].save(originals / f"{name}.png")
-    rows = safelight("hash", "-o", "json", originals).rows
+        out = io.BytesIO()
+        pictures[name].save(out, "PNG")
+        hashed.append(hash_image(out.getvalue(), isolation="none"))
+    return ["pdq,sha256", f"{hashed[0].pdq},{hashed[0].sha256}", f"{hashed[1].pdq},"]
+
+
+@pytest.fixture
+def known(tmp_path: Path, known_lines: list[str]) -> Path:
+    """A hash file of landscape-0 (PDQ and SHA-256) and landscape-1 (PDQ)."""
     path = tmp_path / "known.csv"
-    lines = ["pdq,sha256", f"{rows[0]['pdq']},{rows[0]['sha256']}", f"{rows[1]['pdq']},"]
-    path.write_text("\n".join(lines) + "\n")
+    path.write_text("\n".join(known_lines) + "\n")
     return path
 
 

@@ -188,9 +188,10 @@ def test_a_reader_that_goes_away_is_no_traceback(command, environ, tree, known):
     process = subprocess.Popen(
         [*command, *arguments], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
-    process.stdout.close()
-    err = process.stderr.read()
-    assert process.wait(60) == 2
+    with process:
+        process.stdout.close()
+        err = process.stderr.read()
+        assert process.wait(60) == 2
     assert b"Traceback" not in err
 
 

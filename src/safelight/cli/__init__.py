@@ -7,6 +7,7 @@ found, 2 an error or anything not checked. Each command is a module, loaded only
 import os
 import resource
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
@@ -117,6 +118,10 @@ def run(arguments: Sequence[str]) -> int:
     except (BrokenPipeError, SystemExit):  # typer makes the one into the other
         # Whoever read our output has gone: nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
+    except Exception:  # noqa: BLE001 - Python would exit with 1, which means "something found"
+        traceback.print_exc()
+        typer.echo("error (internal): this is a mistake in Safelight; please report it.", err=True)
         return EXIT_ERROR
     return code or 0 if code in (0, 1, None) else EXIT_ERROR
 

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 from safelight.cli.output import say
 from safelight.errors import BadSetting
@@ -17,12 +18,21 @@ from safelight.settings import Settings
 def private_home(settings: Settings) -> None:
     """Make the home folder, or refuse one that other users can look into."""
     with disk_errors(settings.home):
-        settings.home.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+        _make_parents(settings.home)
+        settings.home.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
         if settings.home.stat().st_mode & 0o022:
             raise BadSetting(
                 f"SAFELIGHT_HOME ({settings.home}) can be written by other users:"
                 f" chmod go-w {settings.home}, or name another folder."
             )
+
+
+def _make_parents(path: Path) -> None:
+    """Make missing folders above ours as folders usually are: the database's own user passes."""
+    for folder in reversed(path.parents):
+        if not folder.exists():
+            folder.mkdir()
+            folder.chmod(0o755)
 
 
 @contextmanager
