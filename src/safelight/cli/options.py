@@ -37,7 +37,7 @@ QualityOption = Annotated[
 ModeOption = Annotated[
     HashMode,
     typer.Option(
-        "--mode", help="exact: full decode. fast: scaled decode, near hits again exactly."
+        "--mode", help="exact: full decode. fast: scaled decode, what is near again exactly."
     ),
 ]
 JobsOption = Annotated[

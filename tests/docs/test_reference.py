@@ -1,0 +1,159 @@
+"""Reference pages are those of this code."""
+
+import ast
+import importlib.util
+import re
+from dataclasses import fields
+from types import ModuleType
+
+import pytest
+from pages import DOCS, ROOT
+
+from safelight.bulk.rows import hash_row, scan_row
+from safelight.decode.rules import FLAGS, REASONS
+from safelight.matching.rules import Hit, MatchPolicy, judge
+from safelight.model import (
+    Algorithm,
+    Answer,
+    Digests,
+    FrameHashes,
+    HashMode,
+    ImageHashes,
+    Match,
+    NotChecked,
+    Verdict,
+)
+from safelight.settings import Settings
+
+SOURCES = sorted((ROOT / "src").rglob("*.py"))
+
+
+def load_generator() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("generate", DOCS / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+generate = load_generator()
+
+
+def reference(name: str) -> str:
+    return (DOCS / "reference" / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["cli.md", "settings.md", "errors.md"])
+def test_generated_pages_are_up_to_date(name: str):
+    assert reference(name) == generate.pages()[name], "run: make docs"
+
+
+def test_every_command_and_option_is_on_the_page():
+    page = reference("cli.md")
+    for words, command in generate.commands():
+        assert f" safelight {' '.join(words)}\n" in page
+        for parameter in command.params:
+            assert all(name in page for name in parameter.opts), (words, parameter.opts)
+
+
+def test_every_setting_is_on_the_page():
+    page = reference("settings.md")
+    for spec in fields(Settings):
+        assert f"`SAFELIGHT_{spec.name.upper()}`" in page
+
+
+def test_every_variable_the_code_speaks_of_is_a_setting_on_the_page():
+    page = reference("settings.md")
+    named = {
+        name
+        for path in SOURCES
+        for name in re.findall(r"\bSAFELIGHT_[A-Z_]+[A-Z]\b", path.read_text("utf-8"))
+    }
+    assert {name for name in named if f"`{name}`" not in page} == set()
+
+
+def test_every_error_code_in_the_code_is_on_the_page():
+    page = reference("errors.md")
+    codes = set(REASONS) | {
+        node.value.value
+        for node in ast.walk(ast.parse((ROOT / "src/safelight/errors.py").read_text("utf-8")))
+        if isinstance(node, ast.Assign | ast.AnnAssign)
+        and isinstance(node.value, ast.Constant)
+        and getattr(node.targets[0] if isinstance(node, ast.Assign) else node.target, "id", "")
+        == "code"
+    }
+    assert len(codes) > 20
+    assert {code for code in codes if f"`{code}`" not in page} == set()
+
+
+# --- rows -----------------------------------------------------------------------------------------
+
+DIHEDRAL = ("ab" * 32,) * 8
+DIGESTS = Digests(md5="0" * 32, sha1="1" * 40, sha256="2" * 64, size=7)
+
+
+def frame(number: int) -> FrameHashes:
+    return FrameHashes(number=number, quality=100, dihedral=DIHEDRAL, stored=DIHEDRAL)
+
+
+def image(*frames: FrameHashes) -> ImageHashes:
+    return ImageHashes(
+        digests=DIGESTS, format="gif", width=8, height=9, mode=HashMode.EXACT, frames=frames
+    )
+
+
+def answer(examined: ImageHashes | NotChecked) -> Answer:
+    match = Match(list_name="a", entry=1, algorithm=Algorithm.MD5, distance=0)
+    return Answer(verdict=Verdict.KNOWN, reasons=("a: b",), matches=(match,), examined=examined)
+
+
+BROKEN = NotChecked(code="empty", message="The file is empty.")
+NOT_UTF8 = b"\xff"
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        scan_row(NOT_UTF8, answer(image(frame(0)))),
+        scan_row(b"a", answer(BROKEN)),
+        hash_row(NOT_UTF8, image(frame(0))),
+        hash_row(b"a", image(frame(0), frame(1))),
+        hash_row(b"a", BROKEN),
+    ],
+)
+def test_every_field_of_a_row_is_documented(row):
+    page = reference("scan-results.md")
+    names = set(row)
+    for inner in (*row.get("matches", ()), *row.get("frames", ()), row.get("error", {})):
+        names |= set(inner)
+    assert {name for name in names if f"`{name}`" not in page} == set()
+
+
+def test_every_flag_is_documented():
+    page = reference("scan-results.md")
+    assert {flag for flag in FLAGS if f"| `{flag}` |" not in page} == set()
+
+
+def words_of_reasons() -> set[str]:
+    """The stable words in front of the reasons that the rules can give."""
+    policy = MatchPolicy(radius=31, min_quality=50)
+    hits = [
+        Hit(match=Match(list_name="a", entry=1, algorithm=algorithm, distance=0), quality=quality)
+        for algorithm in Algorithm
+        for quality in (10, 100)
+    ]
+    hits.append(Hit(match=Match(list_name="a", entry=1, algorithm=Algorithm.PDQ, distance=9)))
+    poor = FrameHashes(number=0, quality=3, dihedral=DIHEDRAL)
+    cut = ImageHashes(
+        digests=DIGESTS, format="gif", width=8, height=9, mode=HashMode.EXACT,
+        frames=(poor,), flags=("truncated", "damaged"),
+    )  # fmt: skip
+    return {reason.partition(":")[0] for reason in judge(cut, hits, policy).reasons}
+
+
+def test_every_reason_is_explained():
+    page = (DOCS / "explanation" / "verdicts.md").read_text("utf-8")
+    words = words_of_reasons()
+    assert len(words) == 9
+    assert {word for word in words if f"`{word}`" not in page} == set()
