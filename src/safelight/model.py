@@ -249,6 +249,7 @@ class HashRow(NamedTuple):
     quality: int | None = None  # 0 to 100; None where the file gives none
     their_id: str = ""  # what the source calls it; empty where the file gives none
     their_class: str = ""
+    guessed: bool = False  # the file does not name the algorithm; 64 digits were taken for PDQ
 
 
 class RejectedRow(NamedTuple):

@@ -17,7 +17,10 @@ PREFIX = "SAFELIGHT_"
 
 def _count(least: int, most: int) -> Callable[[str], int]:
     def parse(text: str) -> int:
-        number = int(text)
+        try:
+            number = int(text)
+        except ValueError:
+            raise ValueError("must be a whole number") from None
         if not least <= number <= most:
             raise ValueError(f"must be from {least} to {most}")
         return number
@@ -68,7 +71,7 @@ class Settings:
     home: Path = _setting(
         _path,
         default_home,
-        "Folder for everything Safelight keeps: the embedded database, state of scans. 0700.",
+        "Folder for all that Safelight keeps: the embedded database, scans. Closed to other users.",
     )
     database_url: str | None = _setting(
         _database_url,

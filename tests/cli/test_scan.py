@@ -1,5 +1,6 @@
 """`safelight scan` as people run it."""
 
+import hashlib
 import json
 import os
 import signal
@@ -161,6 +162,8 @@ def test_nothing_is_written_into_the_scanned_tree(safelight, tree, known):
         (["{tree}", "--hashes", "{known}", "--list", "some"], "bad_input"),
         (["--hashes", "{known}"], "bad_input"),
         (["{tree}", "--resume", "last"], "bad_input"),
+        (["--resume", "last", "--mode", "fast"], "bad_input"),
+        (["--resume", "last", "--radius", "20"], "bad_input"),
         (["--resume", "last"], "bad_input"),
         (["--resume", "../../etc"], "bad_input"),
     ],
@@ -173,6 +176,16 @@ def test_bad_input_says_what_to_do_and_leaves_nothing(
     assert (ran.code, ran.out) == (2, "")
     assert ran.err.startswith(f"error ({code}): ")
     assert not home.exists()
+
+
+def test_sha256_digests_without_a_name_are_not_missed(safelight, tree, tmp_path):
+    digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in tree.glob("*.png")]
+    hashes = tmp_path / "digests.txt"
+    hashes.write_text("\n".join([*digests, hashlib.sha256(b"1").hexdigest()]))
+    ran = safelight("scan", tree / "same.png", "--hashes", hashes, "-o", "json")
+    assert ran.code == 1
+    assert [match["algorithm"] for match in ran.rows[0]["matches"]] == ["sha256"]
+    assert "do not look like PDQ" in ran.err
 
 
 def test_lines_that_are_no_hash_are_told(safelight, tree, known):

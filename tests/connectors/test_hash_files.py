@@ -1,3 +1,4 @@
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from safelight.connectors.hash_files import (
     LONGEST_LINE,
+    Guesses,
     HashFormat,
     Row,
     parse_hash,
@@ -33,10 +35,15 @@ def _row(line: int, algorithm: Algorithm, digits: str, *rest: object) -> HashRow
     return HashRow(line, algorithm, bytes.fromhex(digits), *rest)  # type: ignore[arg-type]
 
 
+def _guess(line: int) -> HashRow:
+    """A bare hash of 64 digits, taken for PDQ."""
+    return HashRow(line, PDQ, bytes.fromhex(P), guessed=True)
+
+
 def test_plain_lines() -> None:
     text = f"# a comment\n\n{P}\r\n{M.upper()}\n  {S}  \nsha256:{P}\nSHA-1: {S}\npdq:{P}"
     assert _read(text) == [
-        _row(3, PDQ, P),
+        _guess(3),
         _row(4, MD5, M),
         _row(5, SHA1, S),
         _row(6, SHA256, P),
@@ -76,7 +83,7 @@ def test_a_stated_algorithm_holds_for_what_the_file_does_not_name() -> None:
 )  # fmt: skip
 def test_a_bad_line_is_rejected_with_its_reason(line: str, reason: str) -> None:
     assert _read(f"{P}\n{line}\n{M}") == [
-        _row(1, PDQ, P),
+        _guess(1),
         RejectedRow(2, reason, line),
         _row(3, MD5, M),
     ]
@@ -108,14 +115,14 @@ def test_csv_with_a_column_of_algorithms() -> None:
     assert _read(f"hash;type\n{P};sha256\n{P};pdq\n{P};\n{P};what\n") == [
         _row(2, SHA256, P),
         _row(3, PDQ, P),
-        _row(4, PDQ, P),
+        _guess(4),
         RejectedRow(5, "'what' is not an algorithm known here", f"{P};what"),
     ]
 
 
 def test_csv_as_a_spreadsheet_writes_it_and_without_a_header() -> None:
     assert _read(f"sep=;\nmd5;x\n{M};1\n") == [_row(3, MD5, M)]
-    assert _read(f"{M},x\n{P},y\n") == [_row(1, MD5, M), _row(2, PDQ, P)]
+    assert _read(f"{M},x\n{P},y\n") == [_row(1, MD5, M), _guess(2)]
 
 
 @pytest.mark.parametrize("quality", ["101", "-1", "x", "50.5", "nan", "inf"])
@@ -187,7 +194,7 @@ def test_reading_is_streamed(tmp_path: Path) -> None:
     path = tmp_path / "fifo.txt"
     path.write_text(f"{P}\n" * 100_000)
     rows = read_hash_file(path)
-    assert next(rows) == _row(1, PDQ, P)
+    assert next(rows) == _guess(1)
     rows.close()  # type: ignore[attr-defined]
 
 
@@ -195,6 +202,23 @@ def test_one_hash() -> None:
     assert parse_hash(f" md5:{M} ") == (MD5, bytes.fromhex(M))
     with pytest.raises(BadHash, match="not hexadecimal"):
         parse_hash("xyz")
+
+
+@pytest.mark.parametrize(
+    ("values", "in_doubt"),
+    [
+        # PDQ has half of its bits set; one odd hash in a list is nothing
+        ([bytes.fromhex("0f" * 32)] * 20, False),
+        ([bytes.fromhex("0f" * 32)] * 19 + [bytes(32)], False),
+        # digests have not
+        ([hashlib.sha256(bytes([number])).digest() for number in range(20)], True),
+    ],
+)
+def test_digests_taken_for_pdq_are_noticed(values: list[bytes], in_doubt: bool) -> None:
+    guesses = Guesses()
+    rows = [row for row in _read("\n".join(map(bytes.hex, values))) if isinstance(row, HashRow)]
+    assert list(guesses.take(rows)) == rows
+    assert guesses.in_doubt is in_doubt
 
 
 @given(st.binary(max_size=400), st.sampled_from([None, *HashFormat]))

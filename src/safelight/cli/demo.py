@@ -19,8 +19,6 @@ from safelight.matching.load import Sources, load_lists
 from safelight.matching.rules import MatchPolicy, fully_checked
 from safelight.matching.step import Matcher
 from safelight.model import (
-    DEFAULT_MIN_QUALITY,
-    DEFAULT_RADIUS,
     Algorithm,
     HashMode,
     HashRow,
@@ -57,7 +55,7 @@ def command() -> None:
     private_home(settings)
     say("Making ordinary pictures: computed landscapes, changed copies, strangers, broken files.")
     folders = make_demo(settings.home / DEMO)
-    policy = MatchPolicy(radius=DEFAULT_RADIUS, min_quality=DEFAULT_MIN_QUALITY)
+    policy = MatchPolicy.default()
     with examiner_for(settings, jobs=0) as (examiner, jobs):
         matcher = _demo_list(settings, folders.originals, examiner, jobs)
         say(f"Hash list “{DEMO}”: {len(matcher)} hashes of the originals.")

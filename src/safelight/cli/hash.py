@@ -25,7 +25,8 @@ Exit code: 0 when every file was hashed, 2 when one was not."""
 
 def command(
     paths: Annotated[
-        list[Path], typer.Argument(help="Files, or folders to walk.", show_default=False)
+        list[Path],
+        typer.Argument(metavar="PATH", help="Files, or folders to walk.", show_default=False),
     ],
     output: OutputOption = Output.TEXT,
     mode: ModeOption = HashMode.EXACT,

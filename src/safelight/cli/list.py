@@ -11,8 +11,8 @@ import typer
 
 from safelight.app import App, open_app
 from safelight.cli.list_import import Rejects, show_progress
-from safelight.cli.output import Output, OutputOption, emit, print_table, say
-from safelight.connectors.hash_files import HashFormat, read_hash_file
+from safelight.cli.output import Output, OutputOption, count_of, emit, print_table, say
+from safelight.connectors.hash_files import Guesses, HashFormat, read_hash_file
 from safelight.errors import BadInput
 from safelight.model import Algorithm
 from safelight.settings import Settings, load_settings
@@ -114,12 +114,19 @@ def import_(
         opened.transaction() as tx,
     ):
         list_ = lists.get(tx, name)
-        counts = imports.import_entries(tx, list_, show_progress(rejected.take(rows)))
+        guesses = Guesses()
+        good = guesses.take(rejected.take(rows))
+        counts = imports.import_entries(tx, list_, show_progress(good))
     row = {"list": name, "added": counts.added, "already_there": counts.already_there}
     say(
-        f"{counts.added:,} hashes added to {name!r}, "
+        f"{count_of(counts.added, 'hash', 'hashes')} added to {name!r}, "
         f"{counts.already_there:,} already there, {rejected.number:,} rejected."
     )
+    if guesses.in_doubt:
+        say(
+            "warning: these do not look like PDQ hashes, for which 64 digits are taken. If they are"
+            " SHA-256, import them again with --algorithm sha256."
+        )
     if rejected.number:
         say(f"What was rejected, and why, is in {rejected.path}")
     if output is Output.JSON:

@@ -23,7 +23,7 @@ from safelight.settings import load_settings
 EPILOG = """\b
 Examples:
   safelight match f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22
-  safelight match md5:d41d8cd98f00b204e9800998ecf8427e --list hotline
+  safelight match md5:0cc175b9c0f1b6a831c399e269772661 --list hotline
 
 64 hexadecimal digits may be PDQ or SHA-256: both are looked up, unless pdq: or sha256: stands
 in front.
@@ -39,7 +39,7 @@ _BY_DIGITS = {
 
 def command(
     hashes: Annotated[
-        list[str], typer.Argument(metavar="HASH...", help="Hexadecimal hashes.", show_default=False)
+        list[str], typer.Argument(metavar="HASH", help="Hexadecimal hashes.", show_default=False)
     ],
     lists: ListOption = None,
     hash_files: HashesOption = None,

@@ -9,12 +9,18 @@ from safelight.model import Algorithm, HashMode
 
 ListOption = Annotated[
     list[str] | None,
-    typer.Option("--list", "-l", help="A hash list to match against; may be given several times."),
+    typer.Option(
+        "--list",
+        "-l",
+        metavar="NAME",
+        help="A hash list to match against; may be given several times.",
+    ),
 ]
 HashesOption = Annotated[
     list[Path] | None,
     typer.Option(
         "--hashes",
+        metavar="FILE",
         help="A file of hashes (plain lines, CSV or JSON Lines) to match against instead;"
         " needs no database.",
     ),
@@ -28,11 +34,15 @@ AlgorithmOption = Annotated[
     ),
 ]
 RadiusOption = Annotated[
-    int, typer.Option("--radius", help="How many of 256 bits may differ, 0 to 64.")
+    int, typer.Option("--radius", metavar="BITS", help="How many of 256 bits may differ, 0 to 64.")
 ]
 QualityOption = Annotated[
     int,
-    typer.Option("--min-quality", help="PDQ hashes of lower quality are only compared as equal."),
+    typer.Option(
+        "--min-quality",
+        metavar="0-100",
+        help="PDQ hashes of lower quality are only compared as equal.",
+    ),
 ]
 ModeOption = Annotated[
     HashMode,
@@ -45,6 +55,7 @@ JobsOption = Annotated[
     typer.Option(
         "--jobs",
         "-j",
+        metavar="N",
         min=0,
         max=256,
         help="Files examined at once; 0: one per core.",

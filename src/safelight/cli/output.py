@@ -47,6 +47,6 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     Console(file=sys.stdout, width=width, highlight=False).print(table)
 
 
-def count_of(number: int, noun: str) -> str:
-    """`1 file`, `2 files`, `10,000 files`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def count_of(number: int, noun: str, nouns: str | None = None) -> str:
+    """`1 file`, `2 files`, `10,000 hashes`."""
+    return f"{number:,} {noun if number == 1 else nouns or noun + 's'}"

@@ -28,35 +28,45 @@ DEFAULT_CONTACT = (
 
 
 @dataclass(slots=True)
+class _Rows:
+    """The first `most` of some rows, and how many there were."""
+
+    title: str
+    most: int
+    first: list[dict[str, Any]] = field(default_factory=list)
+    total: int = 0
+
+    def add(self, row: dict[str, Any]) -> None:
+        self.total += 1
+        if len(self.first) < self.most:
+            self.first.append(row)
+
+
 class FoundTable:
     """Keeps the rows a person must see, up to a bound, while a scan runs."""
 
-    found: list[dict[str, Any]] = field(default_factory=list)
-    unchecked: list[dict[str, Any]] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._found = _Rows("Found", FOUND_SHOWN)
+        self._unchecked = _Rows("Not checked, or only in part", UNCHECKED_SHOWN)
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep the row if a person must see it and there is room."""
         if row["matches"]:
-            rows, most = self.found, FOUND_SHOWN
+            self._found.add(row)
         elif not row["fully_checked"]:
-            rows, most = self.unchecked, UNCHECKED_SHOWN
-        else:
-            return
-        if len(rows) < most:
-            rows.append(row)
+            self._unchecked.add(row)
 
-    def print(self, tally: Tally) -> None:
+    def print(self) -> None:
         """Print both tables, and how many more there are."""
-        _print_rows("Found", self.found, tally.found)
-        unchecked = tally.unchecked
-        _print_rows("Not checked, or only in part", self.unchecked, unchecked)
+        _print_rows(self._found)
+        _print_rows(self._unchecked)
 
 
 def print_summary(tally: Tally, seconds: float, entries: int, result: str | None) -> None:
     """Say on stderr what the scan came to."""
     say()
     say(
-        f"{count_of(tally.files, 'file')} against {count_of(entries, 'hash')[:-1]}es"
+        f"{count_of(tally.files, 'file')} against {count_of(entries, 'hash', 'hashes')}"
         f" in {seconds:,.1f} s:"
     )
     for verdict in Verdict:
@@ -65,7 +75,7 @@ def print_summary(tally: Tally, seconds: float, entries: int, result: str | None
     for code, number in tally.not_checked.most_common():
         say(f"  {'':>9}    {number:,} × {code}")
     if tally.partly_checked:
-        say(f"  {tally.partly_checked:>9,}  of these checked only in part: truncated or damaged")
+        say(f"  {tally.partly_checked:>9,}  of these only in part: truncated, damaged, very long")
     if result:
         say(f"Rows: {result}")
 
@@ -90,16 +100,16 @@ _MEANING = {
 }
 
 
-def _print_rows(title: str, rows: Sequence[dict[str, Any]], total: int) -> None:
-    if not rows:
+def _print_rows(rows: _Rows) -> None:
+    if not rows.total:
         return
     print_table(
-        f"{title}: {total:,}",
+        f"{rows.title}: {rows.total:,}",
         ("verdict", "file", "why"),
-        [(_word(row), show_path(path_of(row)), few(row["reasons"])) for row in rows],
+        [(_word(row), show_path(path_of(row)), few(row["reasons"])) for row in rows.first],
     )
-    if total > len(rows):
-        say(f"… and {total - len(rows):,} more; all rows are in the results file.")
+    if rows.total > len(rows.first):
+        say(f"… and {rows.total - len(rows.first):,} more; all rows are in the results file.")
 
 
 def few(reasons: Sequence[str]) -> str:

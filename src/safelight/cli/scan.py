@@ -49,7 +49,8 @@ Exit code: 1 when something was found; 0 when nothing was found and everything w
 
 def command(
     paths: Annotated[
-        list[Path] | None, typer.Argument(help="Files, or folders to walk.", show_default=False)
+        list[Path] | None,
+        typer.Argument(metavar="PATH", help="Files, or folders to walk.", show_default=False),
     ] = None,
     lists: ListOption = None,
     hashes: HashesOption = None,
@@ -60,11 +61,13 @@ def command(
     jobs: JobsOption = 0,
     result: Annotated[
         Path | None,
-        typer.Option("--result", help="Where to write the rows; must not exist. JSON Lines."),
+        typer.Option(
+            "--result", metavar="FILE", help="Where to write the rows; must not exist. JSON Lines."
+        ),
     ] = None,
     resume: Annotated[
         str | None,
-        typer.Option("--resume", help="Go on with a stopped scan: its id, or last."),
+        typer.Option("--resume", metavar="ID", help="Go on with a stopped scan: its id, or last."),
     ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -77,8 +80,12 @@ def command(
     settings = load_settings()
     policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=mode)
     if resume:
-        if paths or lists or hashes or result:
-            raise BadInput("--resume goes on with what was asked before: give no paths with it.")
+        given = (paths, lists, hashes, algorithm, result)
+        if any(given) or policy != MatchPolicy.default():
+            raise BadInput(
+                "--resume goes on with what was asked before: give no paths with it, and no option"
+                " but --jobs and --output."
+            )
         state = ScanState.reopen(settings.home, resume)
         sources = state.request.sources
         matcher = load_matcher(settings, sources)
@@ -142,7 +149,7 @@ def _finish(
     entries: int,
 ) -> int:
     if output is Output.TEXT:
-        shown.print(state.tally)
+        shown.print()
     print_summary(state.tally, (_now() - began).total_seconds(), entries, state.request.result)
     if state.tally.found:
         print_what_now(settings.contact)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from safelight.errors import BadHash, BadHashFile, BadPath
-from safelight.model import PDQ_BYTES, Algorithm, HashRow, RejectedRow
+from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, HashRow, RejectedRow
 
 Row = HashRow | RejectedRow
 
@@ -95,6 +95,30 @@ def read_hashes(
         yield from _rows(text, name, form, algorithm)
     finally:
         text.detach()  # the file belongs to the caller
+
+
+class Guesses:
+    """Watches rows go by for 64-digit hashes that were taken for PDQ and may be SHA-256.
+
+    PDQ splits its coefficients at their median: all but one hash in thousands have exactly half of
+    their bits set. Of SHA-256 digests one in twenty has.
+    """
+
+    def __init__(self) -> None:
+        self._guessed = self._doubtful = 0
+
+    def take(self, rows: Iterable[HashRow]) -> Iterator[HashRow]:
+        """Pass the rows on."""
+        for row in rows:
+            if row.guessed:
+                self._guessed += 1
+                self._doubtful += int.from_bytes(row.value).bit_count() != PDQ_BITS // 2
+            yield row
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the guesses so far look wrong."""
+        return self._doubtful > self._guessed // 10
 
 
 def parse_hash(text: str, algorithm: Algorithm | None = None) -> tuple[Algorithm, bytes]:
@@ -211,7 +235,7 @@ def _hex_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
             except ValueError:
                 value = b""
             if len(value) == PDQ_BYTES:  # `fromhex` would forgive blanks between the digits
-                yield HashRow(number, Algorithm.PDQ, value)
+                yield HashRow(number, Algorithm.PDQ, value, None, "", "", True)
                 continue
         parsed = _parse(text, stated)
         if isinstance(parsed, str):
@@ -361,8 +385,10 @@ def _record_rows(
             yield RejectedRow(number, reason, text[:_SHOWN])
             continue
         is_pdq = parsed[0] is Algorithm.PDQ
-        facts = record.get("id", ""), record.get("class", "")
-        yield HashRow(number, *parsed, quality if is_pdq else None, *map(_clean, facts))
+        their_id, their_class = _clean(record.get("id", "")), _clean(record.get("class", ""))
+        guessed = is_pdq and algorithm is None and ":" not in digits
+        kept = quality if is_pdq else None
+        yield HashRow(number, *parsed, kept, their_id, their_class, guessed)
     if not found:
         yield RejectedRow(number, "no hash in the row", text[:_SHOWN])
 

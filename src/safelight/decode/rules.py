@@ -14,12 +14,12 @@ REASONS: dict[str, str] = {
     "link_not_followed": "A link out of the scanned folders, or to nothing; scan its target too.",
     "read_error": "The disk gave an error while the file was read; try a copy of the disk.",
     "not_a_picture": "The file is not a picture, so only its exact bytes can be compared.",
-    "unknown_format": "The file is in a format that Safelight does not read; convert it, or look.",
+    "unknown_format": "Safelight does not read this format; only the exact bytes are compared.",
     "too_large": "The file is larger than SAFELIGHT_MAX_IMAGE_BYTES; raise it to examine the file.",
     "too_many_pixels": "The picture has more pixels than SAFELIGHT_MAX_PIXELS; raise it to examine "
     "the file if it is not a decompression bomb.",
     "damaged": "Nothing could be decoded: the file is damaged, or a rare variant of its format.",
-    "crashed": "The decoder crashed on this file; the file may be made to attack. Look with care.",
+    "crashed": "The decoder crashed on this file; the file may be made to attack: leave it alone.",
     "timed_out": "The file took longer than SAFELIGHT_DECODE_SECONDS; raise it to examine it.",
     "out_of_memory": "The file needs more than SAFELIGHT_DECODE_MEMORY_MB; raise it to examine it.",
 }

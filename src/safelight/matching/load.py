@@ -1,14 +1,14 @@
 """Where the entries to match come from: hash lists in the database, or hash files."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safelight.connectors.hash_files import read_hash_file
+from safelight.connectors.hash_files import Guesses, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.step import Matcher
@@ -54,13 +54,22 @@ class Loaded:
 def load_files(sources: Sources) -> Loaded:
     """Load hash files. An entry's number is the line it stands on.
 
-    Raises BadPath or BadHashFile; lines that are no hash are told in the warnings.
+    Raises BadPath or BadHashFile; lines that are no hash are told in the warnings. Hashes of 64
+    digits that were taken for PDQ and do not look it are matched as SHA-256 as well.
     """
     warnings: list[str] = []
     arrays: list[EntryArrays] = []
     for number, path in enumerate(sources.hashes):
+        guesses = Guesses()
         rows = read_hash_file(Path(path), algorithm=sources.algorithm)
-        arrays += _arrays(_accepted(rows, path, warnings), number)
+        some = list(_arrays(guesses.take(_accepted(rows, path, warnings)), number))
+        arrays += [array for array, _ in some]
+        if guesses.in_doubt:
+            arrays += [replace(array, algorithm=Algorithm.SHA256) for array, guess in some if guess]
+            warnings.append(
+                f"{show_path(path)}: its hashes of 64 digits do not look like PDQ, and are matched"
+                " as SHA-256 as well; say which they are with --algorithm."
+            )
     return Loaded(matcher=Matcher(_names(sources.hashes), arrays), warnings=tuple(warnings))
 
 
@@ -107,15 +116,17 @@ def _accepted(
         )
 
 
-def _arrays(rows: Iterable[HashRow], number: int) -> Iterator[EntryArrays]:
-    waiting: dict[Algorithm, list[HashRow]] = {}
+def _arrays(rows: Iterable[HashRow], number: int) -> Iterator[tuple[EntryArrays, bool]]:
+    """The rows as arrays, each with whether its algorithm was guessed."""
+    waiting: dict[tuple[Algorithm, bool], list[HashRow]] = {}
     for row in rows:
-        some = waiting.setdefault(row.algorithm, [])
+        key = (row.algorithm, row.guessed)
+        some = waiting.setdefault(key, [])
         some.append(row)
         if len(some) == ROWS_AT_A_TIME:
-            yield _array(row.algorithm, waiting.pop(row.algorithm), number)
-    for algorithm, some in waiting.items():
-        yield _array(algorithm, some, number)
+            yield _array(row.algorithm, waiting.pop(key), number), row.guessed
+    for (algorithm, guessed), some in waiting.items():
+        yield _array(algorithm, some, number), guessed
 
 
 def _array(algorithm: Algorithm, rows: Sequence[HashRow], number: int) -> EntryArrays:

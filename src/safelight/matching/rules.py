@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 from safelight.errors import BadInput
 from safelight.model import (
+    DEFAULT_MIN_QUALITY,
+    DEFAULT_RADIUS,
     MAX_RADIUS,
     Algorithm,
     Answer,
@@ -26,6 +28,13 @@ from safelight.model import (
 # 2 is the most the quality itself differs between the modes.
 FAST_DRIFT_BITS = 10
 FAST_TRUSTED_QUALITY = 82
+
+# Flags of a picture of which something was not looked at, and how a reason says so.
+PARTIAL = {
+    "truncated": "only the part of the picture that could be decoded was compared",
+    "damaged": "the picture was decoded with errors, its hash may be off",
+    "frames_capped": "the animation is so long that its end was not looked at",
+}
 
 _TURNS = {
     "identity": "as it is",
@@ -46,6 +55,11 @@ class MatchPolicy:
     radius: int
     min_quality: int
     mode: HashMode = HashMode.EXACT
+
+    @classmethod
+    def default(cls) -> "MatchPolicy":
+        """What the exchanges recommend for PDQ."""
+        return cls(radius=DEFAULT_RADIUS, min_quality=DEFAULT_MIN_QUALITY)
 
     def __post_init__(self) -> None:
         if not 0 <= self.radius <= MAX_RADIUS:
@@ -112,7 +126,7 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
 def fully_checked(answer: Answer) -> bool:
     """Tell whether nothing about the file was left unexamined."""
     examined = answer.examined
-    return isinstance(examined, ImageHashes) and not set(examined.flags) & {"truncated", "damaged"}
+    return isinstance(examined, ImageHashes) and not PARTIAL.keys() & set(examined.flags)
 
 
 def _is_known(hit: Hit, policy: MatchPolicy) -> bool:
@@ -147,11 +161,7 @@ def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:
     """What the comparison could not cover."""
     if isinstance(examined, NotChecked):
         return [f"{examined.code}: {examined.message}"]
-    out = []
-    if "truncated" in examined.flags:
-        out.append("truncated: only the part of the picture that could be decoded was compared")
-    if "damaged" in examined.flags:
-        out.append("damaged: the picture was decoded with errors, its hash may be off")
+    out = [f"{flag}: {PARTIAL[flag]}" for flag in examined.flags if flag in PARTIAL]
     low = [frame for frame in examined.frames if frame.quality < policy.min_quality]
     if low:
         out.append(
