@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 from safelight.bulk.scan import ScanResult, scan_all
-from safelight.bulk.walk import check_roots, walk
+from safelight.bulk.walk import check_roots, outermost, walk
 from safelight.examine import (
     Examiner,
     decode_limits,
@@ -85,7 +85,7 @@ def scan(
     loaded = load_files(Sources.of(None, [Path(file) for file in files], kind))
     for warning in loaded.warnings:
         warnings.warn(warning, stacklevel=2)
-    roots = check_roots(paths)
+    roots = outermost(check_roots(paths))
     count = jobs or len(os.sched_getaffinity(0))
     return scan_all(walk(roots), _examiner("child"), loaded.matcher, policy, jobs=count)
 

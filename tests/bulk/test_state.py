@@ -101,6 +101,15 @@ def test_an_existing_results_file_is_not_overwritten(tmp_path: Path):
     assert list((tmp_path / "home" / "scans").iterdir()) == []
 
 
+def test_a_running_scan_is_not_resumed(tmp_path: Path):
+    with begin(tmp_path) as state:
+        state.write(row())
+        with pytest.raises(BadInput, match="still running"):
+            ScanState.reopen(tmp_path, "last")
+        state.write(row("/b.jpg"))
+    assert len(Path(state.request.result).read_text().splitlines()) == 2
+
+
 def test_the_newest_unfinished_scan_is_last(tmp_path: Path):
     first = begin(tmp_path)
     second = begin(tmp_path, now=NOW.replace(minute=30))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from safelight.bulk.walk import check_roots, walk
+from safelight.bulk.walk import check_roots, outermost, walk
 from safelight.errors import BadPath
 from safelight.files import show_path
 
@@ -71,6 +71,15 @@ def test_a_folder_of_many_entries(tmp_path: Path):
     for number in range(5000):
         (tmp_path / f"{number:05}").touch()
     assert names(tmp_path, walk([os.fsencode(tmp_path)])) == [b"%05d" % n for n in range(5000)]
+
+
+def test_roots_inside_roots_are_left_to_them(tmp_path: Path):
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    (tmp_path / "ab").touch()
+    (tmp_path / "link").symlink_to("a/b")
+    a, b, ab, link = (os.fsencode(tmp_path / name) for name in ("a", "a/b", "ab", "link"))
+    assert outermost([b, a, ab, a, link]) == [a, ab]
+    assert outermost([link, b]) == [link]
 
 
 @pytest.mark.parametrize("path", ["nowhere", "file/below", "nul\0byte"])

@@ -8,9 +8,11 @@ not whole (the process was killed, the disk was full) is cut off and its file ex
 files are 0600: they hold hashes, which are restricted data.
 """
 
+import fcntl
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -127,8 +129,13 @@ class ScanState:
         with disk_errors(folder):
             folder.mkdir(mode=PRIVATE_FOLDER, parents=True)
         state = cls(folder, request)
-        state._open_result(os.O_CREAT | os.O_EXCL)
-        state._write_request()
+        try:
+            state._open_result(os.O_CREAT | os.O_EXCL)
+            state._write_request()
+        except BaseException:
+            state.close()
+            shutil.rmtree(folder)  # nothing was scanned: leave nothing behind
+            raise
         return state
 
     @classmethod
@@ -190,13 +197,13 @@ class ScanState:
 
     def _open_result(self, flags: int) -> None:
         path = Path(self.request.result)
+        with disk_errors(path):
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, PRIVATE)
         try:
-            with disk_errors(path):
-                fd = os.open(path, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW | flags, PRIVATE)
-        except BadPath:
-            if flags & os.O_CREAT and not any(self._folder.iterdir()):
-                self._folder.rmdir()
-            raise
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as exc:
+            os.close(fd)
+            raise BadInput(f"scan {self.request.scan_id} is still running.") from exc
         # Unbuffered: what write() accepted is the kernel's, and a kill of this process loses none.
         self._out = os.fdopen(fd, "r+b", buffering=0)
 

@@ -41,6 +41,16 @@ def check_roots(untrusted_paths: Iterable[str | os.PathLike[str]]) -> list[bytes
     return roots
 
 
+def outermost(roots: Sequence[bytes]) -> list[bytes]:
+    """Leave out roots that lie inside another one, so that no file is examined twice."""
+    real = [os.path.realpath(root) for root in roots]
+    kept: dict[bytes, bytes] = {}
+    for path, root in zip(real, roots, strict=True):
+        if not any(path != other and is_below(path, other) for other in real):
+            kept.setdefault(path, root)
+    return list(kept.values())
+
+
 def walk(roots: Sequence[bytes]) -> Iterator[Found]:
     """Yield every file below the roots, folder by folder, names in byte order.
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,7 +15,8 @@ import typer
 from safelight.bulk.rows import scan_row
 from safelight.bulk.scan import ScanResult, Stop, scan_all
 from safelight.bulk.state import ScanState, refuse_inside
-from safelight.bulk.walk import check_roots, walk
+from safelight.bulk.walk import check_roots, outermost, walk
+from safelight.cli import EXIT_ERROR
 from safelight.cli.options import (
     AlgorithmOption,
     HashesOption,
@@ -103,7 +105,7 @@ def command(
 def _roots(paths: list[Path] | None) -> list[bytes]:
     if not paths:
         raise BadInput("nothing to scan: name at least one file or folder.")
-    return [os.path.abspath(root) for root in check_roots(paths)]  # noqa: PTH100 - bytes
+    return outermost([os.path.abspath(root) for root in check_roots(paths)])  # noqa: PTH100
 
 
 def _refuse_writing_into(roots: list[bytes], settings: Settings, result: Path | None) -> None:
@@ -161,14 +163,22 @@ def _finish(
     return state.tally.exit_code
 
 
+def give_up() -> None:
+    """Leave at once: every row is whole on disk, and children end with us."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\x1b[?25h")  # the progress bar hides the cursor
+    say("Stopped at once. Go on with: safelight scan --resume last")
+    os._exit(EXIT_ERROR)
+
+
 @contextmanager
 def _stop_on_signal() -> Iterator[Stop]:
-    """First Ctrl-C (or SIGTERM): finish what is under way. Second: give up at once."""
+    """First Ctrl-C (or SIGTERM): finish what is under way. Second: leave at once."""
     stop = Stop()
 
     def handle(_number: int, _frame: FrameType | None) -> None:
         if stop:
-            raise KeyboardInterrupt
+            give_up()
         stop()
         say("Stopping after the files under way; once more to stop at once.")
 
