@@ -8,7 +8,7 @@ process) know the order.
 """
 
 from safelight.examine import Examiner
-from safelight.matching.rules import FAST_DRIFT_BITS, MatchPolicy, judge, needs_exact
+from safelight.matching.rules import FAST_SLACK_BITS, MatchPolicy, judge, needs_exact
 from safelight.matching.step import Matcher
 from safelight.model import Answer, HashMode
 
@@ -22,7 +22,7 @@ def answer(fd: int, *, examiner: Examiner, matcher: Matcher, policy: MatchPolicy
     is examined again exactly, so that the distance given is always the exact one.
     """
     examined = examiner.examine(fd, mode=policy.mode)
-    slack = FAST_DRIFT_BITS if policy.mode is HashMode.FAST else 0
+    slack = FAST_SLACK_BITS if policy.mode is HashMode.FAST else 0
     hits = matcher.hits(examined, policy, slack=slack)
     if needs_exact(examined, hits):
         examined = examiner.examine(fd, mode=HashMode.EXACT)
