@@ -1,6 +1,6 @@
 """How far fast-mode hashes of JPEG files are from exact ones, in bits.
 
-    python bench/fast_drift.py FOLDER...     folders of pictures; PNG and WebP are saved as JPEG first
+    python bench/fast_drift.py FOLDER...     folders of pictures; PNG, WebP are saved as JPEG
     python bench/fast_drift.py               scikit-image's photographs at many sizes
 
 Prints, for quality 80 and above and for 50 to 79: how many, mean, 99 %, most; and each file that is

@@ -24,9 +24,9 @@ from safelight.model import (
     Verdict,
 )
 
-# Fast hashes of photographs of quality 80 and above are at most 10 bits from exact, of drawings with
-# strong flat colours up to 16 were seen (docs/explanation/hashing.md): what is within 20 bits of the
-# radius is examined again. 2 is the most the quality itself differs between the modes.
+# Fast hashes of photographs of quality 80 and above are at most 10 bits from exact; of drawings
+# with strong flat colours up to 16 were seen (docs/explanation/hashing.md). What is within 20 bits
+# of the radius is examined again. 2 is the most the quality itself differs between the modes.
 FAST_SLACK_BITS = 20
 FAST_TRUSTED_QUALITY = 82
 
