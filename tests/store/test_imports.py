@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from safelight.errors import BadHashFile, ListNotFound
-from safelight.model import Algorithm, HashRow
+from safelight.errors import BadHashFile, BadInput, ListNotFound
+from safelight.model import Algorithm, HashMode, HashRow
 from safelight.store import entries, imports, lists
 from safelight.store.database import Store
 from safelight.store.imports import ImportCounts
@@ -111,6 +111,23 @@ def test_a_hash_given_twice_is_one_entry_with_two_assertions(store: Store) -> No
     assert entry.quality == 70
     said = [(row["source"], row["their_id"], row["their_class"]) for row in _assertions(store)]
     assert said == [("Source", "x", "A"), ("Source", "y", "B")]
+
+
+def test_how_a_hash_was_made_is_kept(store: Store) -> None:
+    one = _make(store)
+    rows = [
+        HashRow(1, Algorithm.PDQ, bytes(32)),
+        HashRow(2, Algorithm.PDQ, bytes([1] * 32), mode=HashMode.EXACT),
+        HashRow(3, Algorithm.PDQ, bytes([1] * 32)),
+        HashRow(4, Algorithm.MD5, bytes(16)),
+    ]
+    with store.transaction() as tx:
+        imports.import_entries(tx, one, rows)
+        page, _ = entries.page(tx, one)
+    modes = {(entry.algorithm.value, entry.value[0], entry.mode) for entry in page}
+    assert modes == {("pdq", 0, "unknown"), ("pdq", 1, "exact"), ("md5", 0, "not_applicable")}
+    with pytest.raises(BadInput, match="'fast' is not a mode"), store.transaction() as tx:
+        imports.import_entries(tx, one, [HashRow(1, Algorithm.PDQ, bytes(32), mode=HashMode.FAST)])
 
 
 def test_sources_may_disagree_and_change_their_mind(store: Store) -> None:

@@ -54,8 +54,8 @@ def test_one_organisation_sees_nothing_of_another(store: Store) -> None:
             assert tx.connection.execute(gone, {"beta": beta}).rowcount == 0
         values = {"list": made.id, "beta": beta}
         intruder = sa.text(
-            "INSERT INTO entry (organisation, list, algorithm, value, quality, change) "
-            "VALUES (:beta, :list, 'md5', '\\x01', -2, 1)"
+            "INSERT INTO entry (organisation, list, algorithm, value, quality, mode, change) "
+            "VALUES (:beta, :list, 'md5', '\\x01', -2, 'unknown', 1)"
         )
         with pytest.raises(sa.exc.IntegrityError), tx.connection.begin_nested():
             tx.connection.execute(intruder, values)

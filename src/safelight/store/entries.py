@@ -26,6 +26,7 @@ class Entry:
     algorithm: Algorithm
     value: bytes
     quality: int
+    mode: str  # exact, unknown, or not_applicable
     change: int
     added_at: datetime
 
@@ -36,6 +37,7 @@ class Entry:
             "algorithm": self.algorithm.value,
             "value": self.value.hex(),
             "quality": self.quality if self.quality >= 0 else None,
+            "mode": self.mode,
             "added_at": self.added_at.isoformat(),
         }
 
@@ -49,6 +51,7 @@ def page(
         entry.c.algorithm,
         entry.c.value,
         entry.c.quality,
+        entry.c.mode,
         entry.c.change,
         entry.c.added_at,
     ).where(entry.c.list == list_.id, entry.c.organisation == tx.organisation)

@@ -8,20 +8,27 @@ import sqlalchemy as sa
 
 from safelight.model import Algorithm, HashRow
 from safelight.store.lists import HashList, next_change
-from safelight.store.tables import QUALITY_NOT_APPLICABLE, QUALITY_UNKNOWN
+from safelight.store.tables import (
+    MODE_NOT_APPLICABLE,
+    MODE_UNKNOWN,
+    QUALITY_NOT_APPLICABLE,
+    QUALITY_UNKNOWN,
+    check_code,
+)
 from safelight.store.transaction import Transaction
 
 _STAGE = """
 CREATE TEMPORARY TABLE staged (
     algorithm text NOT NULL, value bytea NOT NULL, quality smallint NOT NULL,
-    their_id text NOT NULL, their_class text NOT NULL
+    mode text NOT NULL, their_id text NOT NULL, their_class text NOT NULL
 ) ON COMMIT DROP
 """
 
-# A known quality beats an unknown one; sorted, so that the index is filled in order.
+# A known quality beats an unknown one, and the mode `exact` an unknown one (it is the lesser word);
+# sorted, so that the index is filled in order.
 _ENTRIES = """
-INSERT INTO entry (organisation, list, algorithm, value, quality, change)
-SELECT :organisation, :list, algorithm, value, max(quality), :change FROM staged
+INSERT INTO entry (organisation, list, algorithm, value, quality, mode, change)
+SELECT :organisation, :list, algorithm, value, max(quality), min(mode), :change FROM staged
 GROUP BY algorithm, value ORDER BY algorithm, value
 ON CONFLICT (list, algorithm, value) DO NOTHING
 """
@@ -82,12 +89,13 @@ def _copy(connection: sa.Connection, rows: Iterable[HashRow]) -> int:
     """Stage the rows; return how many."""
     driver: Any = connection.connection.driver_connection
     number = 0
-    columns = "(algorithm, value, quality, their_id, their_class)"
+    columns = "(algorithm, value, quality, mode, their_id, their_class)"
     with driver.cursor().copy(f"COPY staged {columns} FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(["text", "bytea", "int2", "text", "text"])
+        copy.set_types(["text", "bytea", "int2", "text", "text", "text"])
         write = copy.write_row
         for row in rows:
-            write((row.algorithm.value, row.value, _quality(row), row.their_id, row.their_class))
+            kind, said = row.algorithm.value, (row.their_id, row.their_class)
+            write((kind, row.value, _quality(row), _mode(row), *said))
             number += 1
     return number
 
@@ -96,3 +104,9 @@ def _quality(row: HashRow) -> int:
     if row.algorithm is not Algorithm.PDQ:
         return QUALITY_NOT_APPLICABLE
     return QUALITY_UNKNOWN if row.quality is None else row.quality
+
+
+def _mode(row: HashRow) -> str:
+    if row.algorithm is not Algorithm.PDQ:
+        return MODE_NOT_APPLICABLE
+    return MODE_UNKNOWN if row.mode is None else check_code("mode", row.mode.value)

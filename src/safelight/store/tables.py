@@ -13,6 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
 
 from safelight.errors import BadInput
+from safelight.model import HashMode
+
+# Knowledge is never NULL: a quality that was not given is not a quality that cannot exist.
+QUALITY_UNKNOWN = -1
+QUALITY_NOT_APPLICABLE = -2
+MODE_UNKNOWN = "unknown"
+MODE_NOT_APPLICABLE = "not_applicable"
 
 # What being on a list says about a picture. It never says "illegal": that is for people to decide.
 CODES = MappingProxyType(
@@ -20,12 +27,13 @@ CODES = MappingProxyType(
         "meaning": ("confirmed_by_source", "source_term", "unverified"),
         "purpose": ("match", "export", "bundle", "audit", "statistics"),
         "redistribution": ("unknown", "forbidden", "permitted"),
+        "mode": (
+            HashMode.EXACT.value,
+            MODE_UNKNOWN,
+            MODE_NOT_APPLICABLE,
+        ),  # how an entry's hash was made: HashMode
     }
 )
-
-# Knowledge is never NULL: a quality that was not given is not a quality that cannot exist.
-QUALITY_UNKNOWN = -1
-QUALITY_NOT_APPLICABLE = -2
 
 metadata = sa.MetaData(
     naming_convention={
@@ -95,6 +103,7 @@ entry = sa.Table(
     _text("algorithm"),
     sa.Column("value", BYTEA, nullable=False),
     sa.Column("quality", sa.SmallInteger, nullable=False),
+    _text("mode"),
     sa.Column("change", sa.BigInteger, nullable=False),  # of the list, when the entry came
     _moment("added_at", default=True),
     sa.ForeignKeyConstraint(

@@ -72,6 +72,7 @@ def _entry() -> None:
         sa.Column("algorithm", sa.Text, nullable=False),
         sa.Column("value", BYTEA, nullable=False),
         sa.Column("quality", sa.SmallInteger, nullable=False),
+        sa.Column("mode", sa.Text, nullable=False),
         sa.Column("change", sa.BigInteger, nullable=False),
         sa.Column("added_at", _TIME, nullable=False, server_default=_NOW),
         sa.PrimaryKeyConstraint("id", name="entry_pkey"),
