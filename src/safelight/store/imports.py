@@ -33,7 +33,21 @@ GROUP BY algorithm, value ORDER BY algorithm, value
 ON CONFLICT (list, algorithm, value) DO NOTHING
 """
 
-# A source that says the same again changes nothing; a class it changed its mind about is replaced.
+# The same holds for entries that were there already: matching must learn of it as of a new one.
+_BETTER = """
+UPDATE entry SET change = :change,
+    quality = greatest(entry.quality, better.quality), mode = least(entry.mode, better.mode)
+FROM (
+    SELECT algorithm, value, max(quality) AS quality, min(mode) AS mode FROM staged
+    WHERE quality >= 0 OR mode = 'exact' GROUP BY algorithm, value
+) AS better
+WHERE entry.list = :list AND entry.organisation = :organisation
+AND entry.algorithm = better.algorithm AND entry.value = better.value
+AND (entry.quality < better.quality OR entry.mode > better.mode)
+"""
+
+# A source that says the same again changes nothing; a class it changed its mind about is replaced,
+# and one it does not repeat stays.
 _ASSERTIONS = """
 INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class)
 SELECT :organisation, entry.id, :source, their_id, max(their_class)
@@ -41,8 +55,9 @@ FROM staged JOIN entry USING (algorithm, value)
 WHERE entry.list = :list AND entry.organisation = :organisation
 GROUP BY entry.id, their_id ORDER BY entry.id
 ON CONFLICT (entry, source, their_id) DO UPDATE
-SET their_class = excluded.their_class, retracted_at = NULL
-WHERE entry_assertion.their_class <> excluded.their_class
+SET their_class = coalesce(nullif(excluded.their_class, ''), entry_assertion.their_class),
+    retracted_at = NULL
+WHERE excluded.their_class NOT IN ('', entry_assertion.their_class)
    OR entry_assertion.retracted_at IS NOT NULL
 """
 
@@ -53,7 +68,6 @@ class ImportCounts:
 
     added: int
     already_there: int
-    rejected: int = 0
 
 
 def import_entries(
@@ -61,7 +75,7 @@ def import_entries(
 ) -> ImportCounts:
     """Add the rows to the list, each with an assertion by `source` (the list's, if not given).
 
-    Importing the same rows again adds nothing. Raise ListNotFound when the list has gone.
+    Importing the same rows again adds nothing; what is better known by then is noted. Raise ListNotFound when the list has gone.
     """
     connection = tx.connection
     change = next_change(tx, list_)
@@ -75,6 +89,8 @@ def import_entries(
         "change": change,
         "source": source or list_.source,
     }
+    if change > 1:  # the first import finds nothing to improve
+        connection.execute(sa.text(_BETTER), facts)
     added = connection.execute(sa.text(_ENTRIES), facts).rowcount
     connection.execute(sa.text(_ASSERTIONS), facts)
     connection.execute(sa.text("DROP TABLE staged"))
