@@ -110,6 +110,7 @@ entry = sa.Table(
         ["organisation", "list"], ["hash_list.organisation", "hash_list.id"], ondelete="CASCADE"
     ),
     sa.UniqueConstraint("list", "algorithm", "value"),
+    sa.UniqueConstraint("organisation", "id"),
     sa.Index(None, "list", "change", "id"),
 )
 
@@ -118,13 +119,16 @@ entry_assertion = sa.Table(
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("organisation", UUID(as_uuid=True), nullable=False),
-    sa.Column("entry", sa.ForeignKey("entry.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("entry", sa.BigInteger, nullable=False),
     _text("source"),
     _text("their_id"),  # empty: they gave none
     _text("their_class"),
     _moment("asserted_at", default=True),
     _moment("retracted_at", nullable=True),  # NULL: not retracted
     sa.Column("derived_from", sa.ForeignKey("entry_assertion.id")),  # NULL: claimed independently
+    sa.ForeignKeyConstraint(
+        ["organisation", "entry"], ["entry.organisation", "entry.id"], ondelete="CASCADE"
+    ),
     sa.UniqueConstraint("entry", "source", "their_id"),
     # Few are derived; without this each deleted assertion would be looked for in all of them.
     sa.Index(None, "derived_from", postgresql_where=sa.text("derived_from IS NOT NULL")),
