@@ -75,7 +75,8 @@ def import_entries(
 ) -> ImportCounts:
     """Add the rows to the list, each with an assertion by `source` (the list's, if not given).
 
-    Importing the same rows again adds nothing; what is better known by then is noted. Raise ListNotFound when the list has gone.
+    Importing the same rows again adds nothing; what is better known by then is noted.
+    Raise ListNotFound when the list has gone.
     """
     connection = tx.connection
     change = next_change(tx, list_)
