@@ -3,10 +3,10 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 
 from safelight.cli.output import say
+from safelight.clock import utc_now
 from safelight.errors import BadSetting
 from safelight.examine import Examiner, decode_limits, make_pool
 from safelight.files import PRIVATE_FOLDER, disk_errors
@@ -56,4 +56,4 @@ def _from_database(settings: Settings, sources: Sources) -> Loaded:
     from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
 
     with open_app(settings) as app, app.transaction() as tx:
-        return load_lists(tx, sources, now=datetime.now(UTC))
+        return load_lists(tx, sources, now=utc_now())

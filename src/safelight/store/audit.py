@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from safelight.clock import utc_now
 from safelight.store.tables import audit_event, audit_head
 from safelight.store.transaction import Act, Transaction
 
@@ -151,7 +152,7 @@ def _event(tx: Transaction, act: Act, seq: int, previous: bytes) -> AuditEvent:
     facts = {
         "organisation": tx.organisation,
         "seq": seq,
-        "at": datetime.now(UTC),
+        "at": utc_now(),
         "actor": storable(tx.actor),
         "action": act.action,
         "subject": storable(act.subject),
