@@ -15,6 +15,7 @@ from safelight.cli.output import Output, OutputOption, count_of, emit, print_tab
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import Guesses, HashFormat, read_hash_file
 from safelight.errors import BadInput
+from safelight.files import show_path
 from safelight.model import Algorithm
 from safelight.settings import Settings, load_settings
 from safelight.store import entries, imports, lists
@@ -129,7 +130,7 @@ def import_(
             " SHA-256, import them again with --algorithm sha256."
         )
     if rejected.number:
-        say(f"What was rejected, and why, is in {rejected.path}")
+        say(f"What was rejected, and why, is in {show_path(rejected.path)}")
     if output is Output.JSON:
         written = str(rejected.path) if rejected.number else None
         emit({**row, "rejected": rejected.number, "rejects": written})

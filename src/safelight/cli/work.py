@@ -3,36 +3,19 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from safelight.cli.output import say
 from safelight.clock import utc_now
-from safelight.errors import BadSetting
 from safelight.examine import Examiner, decode_limits, make_pool
-from safelight.files import PRIVATE_FOLDER, disk_errors
+from safelight.files import make_private_folder
 from safelight.matching.load import Loaded, Sources, load_files, load_lists
 from safelight.matching.step import Matcher
 from safelight.settings import Settings
 
 
 def private_home(settings: Settings) -> None:
-    """Make the home folder, or refuse one that other users can look into."""
-    with disk_errors(settings.home):
-        _make_parents(settings.home)
-        settings.home.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-        if settings.home.stat().st_mode & 0o022:
-            raise BadSetting(
-                f"SAFELIGHT_HOME ({settings.home}) can be written by other users:"
-                f" chmod go-w {settings.home}, or name another folder."
-            )
-
-
-def _make_parents(path: Path) -> None:
-    """Make missing folders above ours as folders usually are: the database's own user passes."""
-    for folder in reversed(path.parents):
-        if not folder.exists():
-            folder.mkdir()
-            folder.chmod(0o755)
+    """Make the home folder, or refuse one that is not ours alone."""
+    make_private_folder(settings.home)
 
 
 @contextmanager

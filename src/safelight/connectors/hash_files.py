@@ -28,6 +28,7 @@ from safelight.connectors.hash_records import (
     words,
 )
 from safelight.errors import BadHash, BadHashFile, BadPath
+from safelight.files import show_path
 from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, HashRow, RejectedRow
 
 LONGEST_LINE = 1 << 20  # characters
@@ -56,7 +57,7 @@ def read_hash_file(
         (not os.access(path, os.R_OK), "this user may not read it"),
     ):
         if bad:
-            raise BadPath(f"Cannot read the hash file {str(path)!r}: {reason}.")
+            raise BadPath(f"Cannot read the hash file {show_path(path)}: {reason}.")
     return _checked(path, _rows_of_file(path, form, algorithm))
 
 
@@ -129,12 +130,12 @@ def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
                 rejected = rejected or row
             yield row
     except OSError as exc:
-        raise BadPath(f"Cannot read the hash file {str(path)!r}: {exc.strerror}.") from exc
+        raise BadPath(f"Cannot read the hash file {show_path(path)}: {exc.strerror}.") from exc
     if not found:
         why = f"line {rejected.line}: {rejected.reason}" if rejected else "it holds no rows"
         raise BadHashFile(
-            f"No hash could be read from {str(path)!r} ({why}). Give plain hexadecimal lines, CSV "
-            "with a header such as pdq,quality,id, or JSON Lines."
+            f"No hash could be read from {show_path(path)} ({why}). Give plain hexadecimal lines, "
+            "CSV with a header such as pdq,quality,id, or JSON Lines."
         )
 
 
