@@ -139,6 +139,24 @@ def test_a_file_without_hashes_leaves_nothing(home: Path, tmp_path: Path) -> Non
     assert not rejects.exists()
 
 
+def test_a_rejected_row_cut_short_by_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    code = (
+        "import resource, signal, sys; from pathlib import Path\n"
+        "from safelight.cli.list_import import Rejects\n"
+        "from safelight.errors import DiskFull; from safelight.model import RejectedRow\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))\n"
+        "try:\n"
+        "    with Rejects(Path(sys.argv[1])) as rejects:\n"
+        "        list(rejects.take([RejectedRow(1, 'reason', 'x' * 1500)]))\n"
+        "except DiskFull:\n    print('full')\n"
+    )
+    command = [sys.executable, "-c", code, tmp_path / "rejects.jsonl"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "full\n"
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_database_that_is_not_there(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SAFELIGHT_DATABASE_URL", "postgresql://a:secret@127.0.0.1:1/x")
     done = _safelight(home, "list", "ls", code=2)
