@@ -80,8 +80,8 @@ Pdq pdq_of_scaled(const Plane& grey, int full_height, int full_width, int eighth
     const int height = (full_height + block - 1) / block;
     const int width = (full_width + block - 1) / block;
     if (grey.channels != 1 || grey.height != height || grey.width != width) {
-        throw std::invalid_argument("the scaled plane must be " + std::to_string(height) + " rows by " +
-                                    std::to_string(width) + " columns of grey");
+        throw std::invalid_argument("the scaled plane must be " + std::to_string(height) +
+                                    " rows by " + std::to_string(width) + " columns of grey");
     }
     if (eighths == 8) return pdq_of(grey);
     if (is_too_small(full_height, full_width)) return {};

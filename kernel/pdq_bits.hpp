@@ -18,8 +18,9 @@ struct Doubts {
     float step;  // between two neighbours of the 64 × 64, in percent of the full range
 };
 
-// Not a proof but a measurement with room: over 10,000 pictures of 25 to 24,000,000 pixels, made to
-// be hard or taken from photographs, no error reached 0.8 of these.
+// Not a proof but a measurement with room: over 4,600 pictures, photographs and patterns made to be
+// hard, errors of photographs stayed below 0.8 of these, and one pure wave reached 1.1. A bit moves
+// only when two errors on either side of the median add up. None of 11,000 hashes differed.
 Doubts doubts_of(int height, int width);
 
 struct Hashes {

@@ -28,8 +28,13 @@ std::vector<float> box_lengths(int size) {
 class ColumnBox {
 public:
     ColumnBox(int width, int height)
-        : width_(width), height_(height), window_(box_window(height)), lengths_(box_lengths(height)),
-          sums_(floats(width)), kept_(floats(window_, width)), out_(floats(width)) {}
+        : width_(width),
+          height_(height),
+          window_(box_window(height)),
+          lengths_(box_lengths(height)),
+          sums_(floats(width)),
+          kept_(floats(window_, width)),
+          out_(floats(width)) {}
 
     // Adds a row; calls `emit(row)` when that completes a row of output.
     template <class Emit>
@@ -48,7 +53,8 @@ public:
 
 private:
     float* slot(int y) {
-        return kept_.data() + static_cast<std::size_t>(y % window_) * static_cast<std::size_t>(width_);
+        const auto row = static_cast<std::size_t>(y % window_);
+        return kept_.data() + row * static_cast<std::size_t>(width_);
     }
 
     template <class Emit>
@@ -169,11 +175,11 @@ private:
     void take_waiting() {
         second_.run();
         for (int lane = 0; lane < waiting_; ++lane) {
-            std::array<float, pdq_points> kept;
+            float kept[pdq_points];
             for (int i = 0; i < pdq_points; ++i) {
-                kept[static_cast<std::size_t>(i)] = second_.value(kept_pixel(i, plane_.width), lane);
+                kept[i] = second_.value(kept_pixel(i, plane_.width), lane);
             }
-            second_down_.push(kept.data(), [this](const float* values) { keep(values); });
+            second_down_.push(kept, [this](const float* values) { keep(values); });
         }
         waiting_ = 0;
     }
@@ -204,7 +210,8 @@ void luma_row(const std::uint8_t* pixels, int width, int channels, float* out) {
     const int green = channels == 3 ? 1 : 0;
     const int blue = channels == 3 ? 2 : 0;
     for (int x = 0; x < width; ++x, pixels += channels) {
-        out[x] = static_cast<float>(pixels[0] * 0.299 + pixels[green] * 0.587 + pixels[blue] * 0.114);
+        out[x] = static_cast<float>(pixels[0] * 0.299 + pixels[green] * 0.587 +
+                                    pixels[blue] * 0.114);
     }
 }
 

@@ -38,8 +38,8 @@ def pdq(rgb: NDArray[np.uint8]) -> TwinPdq:
 
 def luma(rgb: NDArray[np.uint8]) -> Floats:
     """The brightness of every pixel, 0 to 255."""
-    red, green, blue = (rgb[..., i] * share for i, share in enumerate(LUMA))
-    return red + green + blue
+    shares: list[Floats] = [rgb[..., i] * share for i, share in enumerate(LUMA)]
+    return shares[0] + shares[1] + shares[2]
 
 
 def blur(plane: Floats) -> Floats:
