@@ -11,6 +11,7 @@ namespace {
 
 constexpr int side = 16;
 constexpr float coefficient_drift = 4e-3F;
+constexpr float own_share = 4e-6F;  // of a coefficient's own size
 constexpr float step_drift = 1e-3F;
 
 using Row = std::array<float, pdq_points>;
@@ -119,9 +120,10 @@ bool is_clear_cut(const Coefficients& values, float middle, const Coefficients& 
     int above = 0;
     for (std::size_t k = 0; k < values.size(); ++k) {
         const bool is_above = values[k] > middle;
+        const float doubt = doubts[k] + own_share * std::fabs(values[k]);
         above += is_above ? 1 : 0;
-        highest_below = std::max(highest_below, is_above ? highest_below : values[k] + doubts[k]);
-        lowest_above = std::min(lowest_above, is_above ? values[k] - doubts[k] : lowest_above);
+        highest_below = std::max(highest_below, is_above ? highest_below : values[k] + doubt);
+        lowest_above = std::min(lowest_above, is_above ? values[k] - doubt : lowest_above);
     }
     return above == 128 && highest_below < lowest_above;
 }

@@ -38,8 +38,9 @@ def pdq(rgb: NDArray[np.uint8]) -> TwinPdq:
 
 def luma(rgb: NDArray[np.uint8]) -> Floats:
     """The brightness of every pixel, 0 to 255."""
-    shares: list[Floats] = [rgb[..., i] * share for i, share in enumerate(LUMA)]
-    return shares[0] + shares[1] + shares[2]
+    colours = rgb.astype(np.float64)
+    red, green, blue = LUMA
+    return colours[..., 0] * red + colours[..., 1] * green + colours[..., 2] * blue
 
 
 def blur(plane: Floats) -> Floats:
