@@ -1,6 +1,5 @@
 #include "hamming.hpp"
 
-#include <bit>
 #include <cstring>
 
 #if defined(__x86_64__)
@@ -36,7 +35,9 @@ SAFELIGHT_INLINE std::uint32_t full_distance(const Rows& rows, const Query& quer
                                              std::size_t row) {
     const std::uint64_t* hash = rows.full + row * kHashWords;
     int distance = 0;
-    for (std::size_t i = 0; i < kHashWords; ++i) distance += std::popcount(hash[i] ^ query.full[i]);
+    for (std::size_t i = 0; i < kHashWords; ++i) {
+        distance += __builtin_popcountll(hash[i] ^ query.full[i]);
+    }
     return static_cast<std::uint32_t>(distance);
 }
 
@@ -75,7 +76,8 @@ SAFELIGHT_INLINE std::size_t verify_found(const Rows& rows, const Query& query, 
 SAFELIGHT_INLINE std::size_t add_set_bits(std::uint64_t mask, std::size_t row,
                                           std::uint32_t* found, std::size_t n) {
     for (; mask != 0; mask &= mask - 1) {
-        found[n++] = static_cast<std::uint32_t>(row + std::countr_zero(mask));
+        found[n++] = static_cast<std::uint32_t>(row) +
+                     static_cast<std::uint32_t>(__builtin_ctzll(mask));
     }
     return n;
 }
@@ -200,6 +202,13 @@ SAFELIGHT_AVX2 std::size_t verify_popcnt(const Rows& rows, const Query& query, u
 #define SAFELIGHT_AVX512 \
     [[gnu::target("avx512f,avx512bw,avx512vl,avx512vpopcntdq,popcnt")]]
 
+// A mask as a number. GCC 12 may keep a mask in memory as one or two bytes and read eight of them
+// back (seen at -O1 under register pressure); the empty statement makes it a register's value.
+SAFELIGHT_INLINE std::uint64_t number_of(std::uint32_t mask) {
+    asm("" : "+r"(mask));
+    return mask;
+}
+
 SAFELIGHT_AVX512 SAFELIGHT_INLINE __m512i ones_of_words(const void* at, __m512i query) {
     return _mm512_popcnt_epi32(_mm512_xor_si512(_mm512_loadu_si512(at), query));
 }
@@ -210,7 +219,7 @@ SAFELIGHT_AVX512 SAFELIGHT_INLINE std::uint64_t near_16(const Rows& rows, std::s
         _mm512_add_epi32(_mm512_add_epi32(ones_of_words(rows.prefix[0] + row, query[0]),
                                           ones_of_words(rows.prefix[1] + row, query[1])),
                          ones_of_words(rows.prefix[2] + row, query[2]));
-    return _mm512_cmple_epu32_mask(distances, radius);
+    return number_of(_mm512_cmple_epu32_mask(distances, radius));
 }
 
 SAFELIGHT_AVX512 std::size_t prefix_avx512(const Rows& rows, const Query& query, unsigned radius,
@@ -255,7 +264,7 @@ SAFELIGHT_AVX512 std::size_t full_avx512(const Rows& rows, const Query& query, u
     std::size_t n = 0, row = 0;
     for (; row + 8 <= rows.count; row += 8) {
         const __m512i distances = distances_8(rows.full + row * kHashWords, words);
-        const std::uint64_t mask = _mm512_cmple_epu64_mask(distances, most);
+        const std::uint64_t mask = number_of(_mm512_cmple_epu64_mask(distances, most));
         if (mask != 0) n = add_set_bits(mask, row, found, n);
     }
     return full_rest(rows, query, radius, row, found, n);

@@ -2,9 +2,14 @@
 
 import os
 import threading
+import warnings
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Literal
 
+from safelight.bulk.scan import ScanResult, scan_all
+from safelight.bulk.walk import check_roots, walk
 from safelight.examine import (
     Examiner,
     decode_limits,
@@ -12,7 +17,15 @@ from safelight.examine import (
     make_pool,
     memory_file,
 )
-from safelight.model import HashMode, ImageHashes
+from safelight.matching.load import Sources, load_files
+from safelight.matching.rules import MatchPolicy
+from safelight.model import (
+    DEFAULT_MIN_QUALITY,
+    DEFAULT_RADIUS,
+    Algorithm,
+    HashMode,
+    ImageHashes,
+)
 from safelight.sandbox.files import open_for_examination
 from safelight.settings import load_settings
 
@@ -45,6 +58,36 @@ def hash_image(
         return hashes_or_error(examiner.examine(fd, mode=mode))
     finally:
         os.close(fd)
+
+
+def scan(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    hashes: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    algorithm: Algorithm | Literal["pdq", "md5", "sha1", "sha256"] | None = None,
+    radius: int = DEFAULT_RADIUS,
+    min_quality: int = DEFAULT_MIN_QUALITY,
+    mode: HashMode | Literal["exact", "fast"] = HashMode.EXACT,
+    jobs: int | None = None,
+) -> Iterator[ScanResult]:
+    """Yield the verdict about every file below the paths, against files of hashes.
+
+    `hashes`: one or more files of plain lines, CSV or JSON Lines; `algorithm` says what they hold
+    where the file does not (64 hexadecimal digits are taken for PDQ). `jobs`: files examined at
+    once, one per processor if not given. Results come in walk order, those that could not be
+    checked included. Lines that are no hash come as warnings.
+
+    Raises BadPath, BadHashFile or BadInput before anything is scanned.
+    """
+    policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=HashMode(mode))
+    files = [hashes] if isinstance(hashes, str | os.PathLike) else list(hashes)
+    kind = None if algorithm is None else Algorithm(algorithm)
+    loaded = load_files(Sources.of(None, [Path(file) for file in files], kind))
+    for warning in loaded.warnings:
+        warnings.warn(warning, stacklevel=2)
+    roots = check_roots(paths)
+    count = jobs or len(os.sched_getaffinity(0))
+    return scan_all(walk(roots), _examiner("child"), loaded.matcher, policy, jobs=count)
 
 
 def _examiner(isolation: str) -> Examiner:

@@ -50,8 +50,8 @@ def self_test(*, close: bool = True) -> None:
 def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
     """Digest the file, and hash its picture if it is one. Raises MemoryError only.
 
-    The answer has `digests`, `kind`, `format`, and either `picture` or `code` and `detail`. It never
-    holds text from the file.
+    The answer has `digests`, `kind`, `format`, and either `picture` or `code` and `detail`. It
+    never holds text from the file.
     """
     source = Source(fd)
     answer: dict[str, Any] = {"digests": None, "kind": "other", "format": "unknown"}

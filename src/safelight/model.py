@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # arrays are named here and made elsewhere: the model costs no NumPy
     import numpy as np
@@ -83,7 +83,7 @@ class FrameHashes:
 
     `dihedral` holds the hash of the upright frame and of its turned and mirrored forms, in the
     order of ORIENTATIONS. `stored` is the same of the pixels as they lie in the file, given only
-    where an EXIF orientation makes them differ: other tools hash those.
+    where an EXIF orientation or transparency makes them differ: other tools hash those.
     """
 
     number: int
@@ -126,7 +126,9 @@ class ImageHashes:
 
     `width` and `height` are those of the upright picture, in pixels. An animated picture has up to
     three frames (first, middle, last). `flags` may hold `truncated` (only part of the file could
-    be decoded), `animated`, `turned` (an EXIF orientation was applied).
+    be decoded), `damaged` (the decoder complained and went on), `animated`, `pages` (several
+    pictures in one file), `frames_capped`, `turned` (an EXIF orientation was applied) and
+    `transparent`; decode/rules.py explains each.
     """
 
     digests: Digests
@@ -236,3 +238,22 @@ class Answer:
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
     examined: Examined
+
+
+class HashRow(NamedTuple):
+    """One hash read from a hash file. A named tuple: files have millions of them."""
+
+    line: int  # of the file, from 1
+    algorithm: Algorithm
+    value: bytes  # algorithm.size bytes
+    quality: int | None = None  # 0 to 100; None where the file gives none
+    their_id: str = ""  # what the source calls it; empty where the file gives none
+    their_class: str = ""
+
+
+class RejectedRow(NamedTuple):
+    """One row of a hash file that no hash could be read from."""
+
+    line: int
+    reason: str
+    text: str  # the beginning of the row

@@ -49,9 +49,7 @@ def test_the_row_of_a_similar_picture():
         "format": "png",
         "verdict": "similar",
         "fully_checked": True,
-        "reasons": [
-            "near_pdq: 6 of 256 bits from entry 7 of list demo, turned by 90° (radius 31)"
-        ],
+        "reasons": ["near_pdq: 6 of 256 bits from entry 7 of list demo, turned by 90° (radius 31)"],
         "matches": [
             {
                 "list": "demo",

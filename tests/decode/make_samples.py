@@ -11,7 +11,9 @@ import tempfile
 from pathlib import Path
 
 from pictures import lab, pattern, saved
+from PIL import Image
 
+TEST_DATA = Path(__file__).parent / "data"
 FOLDER = Path(__file__).parents[2] / "src/safelight/decode/samples"
 
 
@@ -37,10 +39,25 @@ def main() -> None:
     for name, data in files.items():
         (folder / name).write_bytes(data)
     if len(sys.argv) > 2:
-        with tempfile.NamedTemporaryFile(suffix=".png") as png:
-            image.save(png.name)
-            command = [sys.argv[2], "-q", "40", png.name, "-o", str(folder / "rgb.heic")]
-            subprocess.run(command, check=True)
+        write_heic(sys.argv[2], image, folder / "rgb.heic")
+        wide = pattern(384, 256)
+        write_heic(sys.argv[2], wide, TEST_DATA / "pattern.heic")
+        write_heic(sys.argv[2], wide, TEST_DATA / "turned.heic")
+        turn_in_container(TEST_DATA / "turned.heic")
+
+
+def write_heic(program: str, image: Image.Image, path: Path) -> None:
+    """Have libheif's own program write the picture."""
+    with tempfile.NamedTemporaryFile(suffix=".png") as png:
+        image.save(png.name)
+        subprocess.run([program, "-q", "60", png.name, "-o", str(path)], check=True)
+
+
+def turn_in_container(path: Path) -> None:
+    """Make the file's `pixi` property, which nobody needs, an `irot` of a quarter to the left."""
+    data = path.read_bytes()
+    at = data.index(b"pixi")
+    path.write_bytes(data[:at] + b"irot\x01" + data[at + 5 :])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Pictures for the tests: ordinary photos from scikit-image, saved in every way Pillow knows."""
 
 import io
+import os
 from functools import cache
 from typing import Any
 
@@ -8,11 +9,20 @@ import numpy as np
 import skimage.data
 from PIL import Image, ImageCms
 
+from safelight.decode.rules import DecodeLimits
+from safelight.examine import Examiner, memory_file
+from safelight.model import Examined, HashMode, ImageHashes, NotChecked
+
+
+def photo(name: str = "astronaut") -> Image.Image:
+    """An RGB photo that ships inside scikit-image's wheel; a new object, for saving leaves traces."""
+    return Image.fromarray(_pixels(name))
+
 
 @cache
-def photo(name: str = "astronaut") -> Image.Image:
-    """An RGB photo that ships inside scikit-image's wheel."""
-    return Image.fromarray(getattr(skimage.data, name)())
+def _pixels(name: str) -> np.ndarray:
+    pixels: np.ndarray = getattr(skimage.data, name)()
+    return pixels
 
 
 def saved(image: Image.Image, kind: str, **options: Any) -> bytes:
@@ -31,10 +41,37 @@ def lab(image: Image.Image) -> Image.Image:
     return result
 
 
-def pattern(size: int = 64) -> Image.Image:
-    """A generated picture with structure in both directions, ours to give away."""
-    y, x = np.mgrid[0:size, 0:size] / size
-    red = 127 + 120 * np.sin(9 * x + 4 * y * y)
-    green = 255 * (x * y)
-    blue = 127 + 120 * np.cos(7 * y - 5 * x * x)
-    return Image.fromarray(np.stack([red, green, blue], axis=2).astype(np.uint8))
+def pattern(width: int = 64, height: int = 64) -> Image.Image:
+    """A generated picture of coloured clouds, ours to give away, with a hash of good quality."""
+    coarse = np.random.default_rng(20).integers(0, 256, (14, 14, 3), dtype=np.uint8)
+    return Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC)
+
+
+def distance(left: str, right: str) -> int:
+    """Bits in which two hexadecimal hashes differ."""
+    return (int(left, 16) ^ int(right, 16)).bit_count()
+
+
+def examined(data: bytes, mode: str = "exact", **limits: int) -> Examined:
+    """What Safelight says about these bytes, decoded in the test process."""
+    fd = memory_file(data)
+    try:
+        return Examiner(None, DecodeLimits(**limits)).examine(fd, mode=HashMode(mode))
+    finally:
+        os.close(fd)
+
+
+def hashes(data: bytes, mode: str = "exact") -> ImageHashes:
+    """The hashes of a picture that must be readable."""
+    result = examined(data, mode)
+    assert isinstance(result, ImageHashes), result
+    return result
+
+
+def refusal(data: bytes, **limits: int) -> str:
+    """The code with which bytes that must not be readable were refused."""
+    result = examined(data, **limits)
+    assert isinstance(result, NotChecked), result
+    assert result.digests is not None
+    assert result.digests.size == len(data)
+    return result.code

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 LIBC = ctypes.CDLL(None, use_errno=True)
@@ -108,14 +109,14 @@ def attempts(fd: int, request: dict[str, Any]) -> dict[str, Any]:
         "udp": _try(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM)),
         "unix": _try(lambda: socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)),
         "program": _try(lambda: subprocess.run(["/bin/true"], check=False)),
-        "execve": _try(lambda: os.execv("/bin/true", ["true"])),
+        "execve": _try(lambda: os.execv("/bin/true", ["true"])),  # noqa: S606
         "fork": _try(os.fork),
         "clone": _try(_clone_process),
         "write": _try(lambda: os.open(path + ".new", os.O_WRONLY | os.O_CREAT)),
         "reopen": _try(lambda: os.open(f"/proc/self/fd/{fd}", os.O_RDWR)),
         "read": _try(lambda: os.open("/etc/passwd", os.O_RDONLY)),
-        "unlink": _try(lambda: os.unlink(path)),
-        "chmod": _try(lambda: os.chmod(path, 0o777)),
+        "unlink": _try(Path(path).unlink),
+        "chmod": _try(lambda: Path(path).chmod(0o600)),
         "touch": _try(lambda: os.utime(path)),
         "kill": _try(lambda: os.kill(parent, 0)),
         "memfd": _try(lambda: os.memfd_create("x")),

@@ -157,10 +157,10 @@ class ScanState:
         assert self._out is not None  # noqa: S101 - open between create and close
         with disk_errors(Path(self.request.result)):
             before = self._out.tell()
-            line = to_line(row).encode()
+            rest = memoryview(to_line(row).encode())
             try:
-                self._out.write(line)
-                self._out.flush()
+                while rest:  # a disk that is nearly full takes the beginning of a line
+                    rest = rest[self._out.write(rest) :]
             except OSError:
                 os.ftruncate(self._out.fileno(), before)
                 raise
@@ -176,7 +176,6 @@ class ScanState:
         if self._out is None or self._out.closed:
             return
         with disk_errors(Path(self.request.result)):
-            self._out.flush()
             os.fsync(self._out.fileno())
             self._out.close()
 

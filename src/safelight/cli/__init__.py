@@ -7,18 +7,20 @@ found, 2 an error or anything not checked. Each command is a module, loaded only
 import os
 import resource
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
-from typing import NoReturn
+from typing import Annotated, Any, NoReturn
 
-import click
+import typer
+from typer.main import get_command
 
 from safelight import __version__
 from safelight.errors import SafelightError
 
 EXIT_ERROR = 2
 
-# name -> one line of help; the module is safelight.cli.<name>
+# name -> one line of help; the module safelight.cli.<name> has a function `command`, or a group
+# `app`. Only the module of the command that was called is imported, so that --help is quick.
 COMMANDS = {
     "hash": "Hash files: MD5, SHA-1, SHA-256 and PDQ.",
     "scan": "Scan files and folders for what is on hash lists.",
@@ -28,6 +30,10 @@ COMMANDS = {
     "demo": "Scan a made-up folder of ordinary pictures, to see how it works.",
     "doctor": "Check the installation and say what is wrong.",
 }
+
+HELP = """Safelight protects children from abuse imagery: hash, match, scan.
+
+It shows no pictures, and decides nothing: it says what is on a hash list, and why."""
 
 EPILOG = """\b
 Examples:
@@ -39,40 +45,49 @@ Examples:
 """
 
 
-class LazyGroup(click.Group):
-    """Commands by name, each imported when it is called, so that --help is quick."""
+def build(called: Sequence[str] = tuple(COMMANDS)) -> Any:
+    """The command line, with the commands in `called` whole and the others by their help alone."""
+    app = typer.Typer(
+        name="safelight",
+        help=HELP,
+        epilog=EPILOG,
+        rich_markup_mode=None,
+        add_completion=False,
+        no_args_is_help=True,
+        context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    )
+    app.callback()(_root)
+    for name, summary in COMMANDS.items():
+        module = import_module(f"safelight.cli.{name}") if name in called else None
+        group = getattr(module, "app", None)
+        if group is not None:
+            app.add_typer(group, name=name, short_help=summary)
+        else:
+            command: Callable[..., None] = getattr(module, "command", _not_called)
+            epilog = getattr(module, "EPILOG", None)
+            app.command(name, short_help=summary, epilog=epilog)(command)
+    return get_command(app)
 
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        """The names, in the order a newcomer needs them."""
-        return list(COMMANDS)
 
-    def get_command(self, _ctx: click.Context, name: str) -> click.Command | None:
-        """Import the command's module and return its command."""
-        if name not in COMMANDS:
-            return None
-        from typer.main import get_command  # noqa: PLC0415 - typer costs more than all of --help
-
-        command = get_command(import_module(f"safelight.cli.{name}").app)
-        command.name = name
-        return command
-
-    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table, without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"safelight {__version__}")
+        raise typer.Exit
 
 
-@click.group(
-    cls=LazyGroup,
-    epilog=EPILOG,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-)
-@click.version_option(__version__, prog_name="safelight")
-def cli() -> None:
-    """Safelight protects children from abuse imagery: hash, match, scan.
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    pass
 
-    It shows no pictures, and decides nothing: it says what is on a hash list, and why.
-    """
+
+def _not_called() -> None:
+    """Stand in for a command of which only the name is needed."""
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -80,26 +95,29 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file could hold pictures
     _let_any_text_out()
-    sys.exit(_run(arguments))
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
-def _run(arguments: Sequence[str] | None) -> int:
+def run(arguments: Sequence[str]) -> int:
+    """Run the command line and return its exit code."""
     try:
-        code = cli.main(arguments, prog_name="safelight", standalone_mode=False)
+        called = [one for one in arguments if not one.startswith("-")][:1]
+        command = build(called)
+        code = command.main(list(arguments), prog_name="safelight", standalone_mode=False)
     except SafelightError as exc:
-        click.echo(f"error ({exc.code}): {exc}", err=True)
+        typer.echo(f"error ({exc.code}): {exc}", err=True)
         return exc.exit_code
-    except click.ClickException as exc:
-        exc.show()
+    except typer.TyperException as exc:  # wrong usage, in typer's own words
+        getattr(exc, "show", lambda: None)()
         return EXIT_ERROR
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("Stopped.", err=True)
+    except (typer.Abort, KeyboardInterrupt):
+        typer.echo("Stopped.", err=True)
         return EXIT_ERROR
     except BrokenPipeError:
         # Whoever read our output has gone: nothing more can be said, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
-    return code if isinstance(code, int) else 0
+    return code or 0 if code in (0, 1, None) else EXIT_ERROR
 
 
 def _let_any_text_out() -> None:

@@ -15,19 +15,15 @@ from safelight.files import show_path
 from safelight.model import HashMode, NotChecked
 from safelight.settings import load_settings
 
-app = typer.Typer()
-
-EPILOG = """Examples:
-
-    safelight hash photo.jpg
-
-    safelight hash --output json folder > hashes.jsonl
+EPILOG = """\b
+Examples:
+  safelight hash photo.jpg
+  safelight hash --output json folder > hashes.jsonl
 
 Exit code: 0 when every file was hashed, 2 when one was not."""
 
 
-@app.command(epilog=EPILOG)
-def hash_files(
+def command(
     paths: Annotated[
         list[Path], typer.Argument(help="Files, or folders to walk.", show_default=False)
     ],

@@ -20,13 +20,10 @@ from safelight.matching.rules import Hit, MatchPolicy
 from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, Algorithm
 from safelight.settings import load_settings
 
-app = typer.Typer()
-
-EPILOG = """Examples:
-
-    safelight match f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22
-
-    safelight match md5:d41d8cd98f00b204e9800998ecf8427e --list hotline
+EPILOG = """\b
+Examples:
+  safelight match f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22
+  safelight match md5:d41d8cd98f00b204e9800998ecf8427e --list hotline
 
 64 hexadecimal digits may be PDQ or SHA-256: both are looked up, unless pdq: or sha256: stands
 in front.
@@ -40,8 +37,7 @@ _BY_DIGITS = {
 }
 
 
-@app.command(epilog=EPILOG)
-def match(
+def command(
     hashes: Annotated[
         list[str], typer.Argument(metavar="HASH...", help="Hexadecimal hashes.", show_default=False)
     ],

@@ -11,8 +11,14 @@ from safelight.model import Verdict
 
 # A table longer than this helps nobody; the rows are all in the results file.
 SHOWN = 200
+REASONS_SHOWN = 2
 
-_WORDS = {Verdict.KNOWN: "known", Verdict.SIMILAR: "similar", Verdict.UNREADABLE: "not checked"}
+_WORDS = {
+    Verdict.KNOWN: "known",
+    Verdict.SIMILAR: "similar",
+    Verdict.NO_MATCH: "no match",
+    Verdict.UNREADABLE: "not checked",
+}
 
 DEFAULT_CONTACT = (
     "the person your organisation has named for this; if there is none, your national police or"
@@ -89,13 +95,24 @@ def _print_rows(title: str, rows: Sequence[dict[str, Any]], total: int) -> None:
     print_table(
         f"{title}: {total:,}",
         ("verdict", "file", "why"),
-        [(_verdict(row), show_path(path_of(row)), "\n".join(row["reasons"])) for row in rows],
+        [(_word(row), show_path(path_of(row)), few(row["reasons"])) for row in rows],
     )
     if total > len(rows):
         say(f"… and {total - len(rows):,} more; all rows are in the results file.")
 
 
-def _verdict(row: dict[str, Any]) -> str:
-    if row["verdict"] == Verdict.NO_MATCH:
+def few(reasons: Sequence[str]) -> str:
+    """The first reasons for people, who need not see every list a famous picture is on."""
+    more = len(reasons) - REASONS_SHOWN
+    return "\n".join(reasons[:REASONS_SHOWN]) + (f"\n… and {more} more" if more > 0 else "")
+
+
+def verdict_word(verdict: Verdict, *, whole: bool) -> str:
+    """The verdict in people's words; no match in a part of a picture is not a plain no match."""
+    if verdict is Verdict.NO_MATCH and not whole:
         return "checked in part"
-    return _WORDS[Verdict(row["verdict"])]
+    return _WORDS[verdict]
+
+
+def _word(row: dict[str, Any]) -> str:
+    return verdict_word(Verdict(row["verdict"]), whole=row["fully_checked"])

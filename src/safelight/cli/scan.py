@@ -35,15 +35,11 @@ from safelight.matching.step import Matcher
 from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, HashMode
 from safelight.settings import Settings, load_settings
 
-app = typer.Typer()
-
-EPILOG = """Examples:
-
-    safelight scan /mnt/media --hashes known.csv
-
-    safelight scan /mnt/media --list hotline --list partner --output json > result.jsonl
-
-    safelight scan --resume last
+EPILOG = """\b
+Examples:
+  safelight scan /mnt/media --hashes known.csv
+  safelight scan /mnt/media --list hotline --list partner --output json > result.jsonl
+  safelight scan --resume last
 
 Verdicts: known (on a list), similar (near an entry), no_match, unreadable (could not be checked).
 
@@ -51,8 +47,7 @@ Exit code: 1 when something was found; 0 when nothing was found and everything w
 2 on an error, or when nothing was found but not everything could be checked."""
 
 
-@app.command(epilog=EPILOG)
-def scan(
+def command(
     paths: Annotated[
         list[Path] | None, typer.Argument(help="Files, or folders to walk.", show_default=False)
     ] = None,

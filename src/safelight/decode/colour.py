@@ -4,8 +4,8 @@ Tools that hash palette numbers, inverted CMYK or clipped 16-bit values miss a p
 merely saved again in another mode.
 
 Stated choices: transparent parts lie on white, and the same picture without regard to transparency
-is given as well; a picture that is transparent everywhere is taken for opaque. Whole numbers of more
-than 8 bits are scaled by the smallest depth of 8, 10, 12, 14, 16, 24 or 31 bits that holds the
+is given as well; a picture that is transparent everywhere is taken for opaque. Whole numbers of
+more than 8 bits are scaled by the smallest depth of 8, 10, 12, 14, 16, 24 or 31 bits that holds the
 largest; negative ones by their range. Fractions from 0 to 1 are scaled by 255, from 0 to 255 taken
 as they are, others by their range.
 """

@@ -12,7 +12,7 @@ import simplejpeg
 
 from safelight.decode import pillow
 from safelight.decode.jpeg_header import JpegHeader, read_jpeg_header
-from safelight.decode.pixels import Frame, Picture, Pixels, is_flat
+from safelight.decode.pixels import Frame, Picture, Pixels, nothing_decoded
 from safelight.decode.rules import DecodeLimits, could_not_check, eighths_for
 from safelight.decode.source import Source
 
@@ -84,7 +84,7 @@ def _decode_strictly_or_not(
         complaint = str(exc)
     pixels = np.asarray(simplejpeg.decode_jpeg(data, colour, strict=False, **size))
     flags.add("truncated" if "Premature end" in complaint else "damaged")
-    if is_flat(pixels):
+    if nothing_decoded(pixels):
         raise could_not_check("damaged")
     return pixels
 

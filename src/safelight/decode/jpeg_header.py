@@ -27,7 +27,7 @@ class JpegHeader:
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader | None:
-    """Read the segments of a JPEG file up to its first scan; None where there is no frame header."""
+    """Read a JPEG file up to its first scan; None where there is no frame header."""
     frame: tuple[int, bytes] | None = None
     orientation, several = 1, False
     for marker, start, end in _segments(data):

@@ -1,6 +1,5 @@
 """The face of decoding: open a picture of whatever format, and get decoders ready for a child."""
 
-import io
 from functools import cache
 from importlib.resources import files
 

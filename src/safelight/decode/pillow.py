@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from PIL import Image, ImageFile
 
 from safelight.decode.colour import pixels_of
-from safelight.decode.pixels import Frame, Picture, is_flat
+from safelight.decode.pixels import Frame, Picture, nothing_decoded
 from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
 from safelight.decode.sniff import webp_size
 from safelight.decode.source import Source
@@ -78,7 +78,7 @@ class _Reader:
             return self._frame(number)
         except (MemoryError, CouldNotCheck):
             raise
-        except Exception as exc:  # noqa: BLE001  Pillow's plug-ins raise nearly every class there is
+        except Exception as exc:
             if self._tolerant:
                 raise
             complaint = f"{type(exc).__name__} {exc}".lower()
@@ -86,7 +86,7 @@ class _Reader:
         frame = self._frame(number)
         ends_early = any(words in complaint for words in _ENDS_EARLY)
         self.flags.add("truncated" if ends_early else "damaged")
-        if is_flat(frame.pixels) and (frame.bare is None or is_flat(frame.bare)):
+        if nothing_decoded(frame.pixels if frame.bare is None else frame.bare):
             raise could_not_check("damaged")
         return frame
 

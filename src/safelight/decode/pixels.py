@@ -54,6 +54,15 @@ def turned(pixels: Pixels, orientation: int) -> Pixels:
     return np.ascontiguousarray(pixels)
 
 
-def is_flat(pixels: Pixels) -> bool:
-    """Whether every sample is the same: what a decoder leaves where nothing could be decoded."""
+def nothing_decoded(pixels: Pixels) -> bool:
+    """Whether the pixels of a damaged file are only what a decoder leaves where it got nothing.
+
+    That is one value everywhere, but for junk in the first block: a decoder that runs out of bits
+    finishes it with zeros.
+    """
+    corner = 32 if min(pixels.shape[:2]) > 32 else 0
+    return _is_flat(pixels[corner:]) and (corner == 0 or _is_flat(pixels[:, corner:]))
+
+
+def _is_flat(pixels: Pixels) -> bool:
     return bool(pixels.min() == pixels.max())

@@ -9,10 +9,10 @@ from safelight.errors import CouldNotCheck
 REASONS: dict[str, str] = {
     "empty": "The file is empty.",
     "not_a_file": "This is not a regular file (a folder, a pipe, a device or a socket).",
-    "permission_denied": "The file may not be read by this user; run as one who may, and try again.",
+    "permission_denied": "This user may not read the file; run as one who may, and try again.",
     "vanished": "The file was there when its folder was listed and has gone since; scan again.",
-    "link_not_followed": "A link out of the scanned folders, or to nothing; scan its target as well.",
-    "read_error": "The disk gave an error while the file was read; copy the disk, and try the copy.",
+    "link_not_followed": "A link out of the scanned folders, or to nothing; scan its target too.",
+    "read_error": "The disk gave an error while the file was read; try a copy of the disk.",
     "not_a_picture": "The file is not a picture, so only its exact bytes can be compared.",
     "unknown_format": "The file is in a format that Safelight does not read; convert it, or look.",
     "too_large": "The file is larger than SAFELIGHT_MAX_IMAGE_BYTES; raise it to examine the file.",
@@ -20,7 +20,7 @@ REASONS: dict[str, str] = {
     "the file if it is not a decompression bomb.",
     "damaged": "Nothing could be decoded: the file is damaged, or a rare variant of its format.",
     "crashed": "The decoder crashed on this file; the file may be made to attack. Look with care.",
-    "timed_out": "The file took longer than SAFELIGHT_DECODE_SECONDS; raise it to examine the file.",
+    "timed_out": "The file took longer than SAFELIGHT_DECODE_SECONDS; raise it to examine it.",
     "out_of_memory": "The file needs more than SAFELIGHT_DECODE_MEMORY_MB; raise it to examine it.",
 }
 

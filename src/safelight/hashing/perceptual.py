@@ -21,8 +21,8 @@ def hash_pixels(
 ) -> Perceptual:
     """Hash RGB (height × width × 3) or luma (height × width).
 
-    With `eighths` below 8 the pixels are luma scaled by eighths/8, and `width` and `height` those of
-    the picture before that.
+    With `eighths` below 8 the pixels are luma scaled by eighths/8, and `width` and `height` are
+    those of the picture before that.
     """
     pixels = np.ascontiguousarray(pixels)
     if pixels.ndim == 3:

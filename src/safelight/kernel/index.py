@@ -50,7 +50,7 @@ class Matches:
 class HashIndex:
     """A set of 256-bit hashes with ids that can be searched by distance.
 
-    An index may be empty. Its size is that of its entries: 52 bytes each. Ids that grow from one
+    An index may be empty. It takes 52 to 54 bytes of memory for each entry. Ids that grow from one
     entry to the next, as a database hands them out, make `add` and `remove` fast.
     """
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from safelight.connectors.hash_files import HashRow, RejectedRow, read_hash_file
+from safelight.connectors.hash_files import read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.step import Matcher
-from safelight.model import Algorithm, EntryArrays
+from safelight.model import Algorithm, EntryArrays, HashRow, RejectedRow
 
 if TYPE_CHECKING:  # hash files need no database, so that SQLAlchemy is not loaded for them
     from safelight.store.transaction import Transaction

@@ -69,10 +69,10 @@ class Hit:
 
 
 def best_per_entry(hits: Iterable[Hit]) -> list[Hit]:
-    """Keep the nearest hit of each entry, ordered from nearest; ties by list and entry."""
-    best: dict[tuple[str, int], Hit] = {}
+    """Keep the nearest hit of each entry by each algorithm; digests first, then from nearest."""
+    best: dict[tuple[str, int, Algorithm], Hit] = {}
     for hit in hits:
-        key = (hit.match.list_name, hit.match.entry)
+        key = (hit.match.list_name, hit.match.entry, hit.match.algorithm)
         if key not in best or _order(hit) < _order(best[key]):
             best[key] = hit
     return sorted(best.values(), key=_order)

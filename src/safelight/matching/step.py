@@ -7,7 +7,15 @@ import numpy.typing as npt
 
 from safelight.kernel.index import HashIndex
 from safelight.matching.rules import Hit, MatchPolicy, best_per_entry
-from safelight.model import ORIENTATIONS, Algorithm, EntryArrays, Examined, FrameHashes, ImageHashes, Match
+from safelight.model import (
+    ORIENTATIONS,
+    Algorithm,
+    EntryArrays,
+    Examined,
+    FrameHashes,
+    ImageHashes,
+    Match,
+)
 
 # The quality of an entry whose list does not tell: taken for good.
 UNTOLD_QUALITY = 100

@@ -1,0 +1,255 @@
+"""Hash lists: what they are, who may use them for what."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+from uuid_utils.compat import uuid7
+
+from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
+from safelight.model import Algorithm
+from safelight.store.tables import check_code, entry, hash_list
+from safelight.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewList:
+    """What must be said about a list when it is made. What nobody knows is `unknown`."""
+
+    name: str
+    source: str
+    meaning: str = "unverified"
+    source_term: str = ""  # the source's own word; with the meaning source_term, and only then
+    licence: str = "unknown"
+    permitted_purposes: tuple[str, ...] = ("match",)
+    redistribution: str = "unknown"
+    contract_reference: str = "unknown"
+    expires_at: datetime | None = None  # None: no end was agreed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HashList(NewList):
+    """A hash list as stored. `change` counts the changes of its entries."""
+
+    id: UUID
+    enabled: bool
+    change: int
+    created_at: datetime
+    counts: dict[Algorithm, int] = field(default_factory=dict, compare=False)
+
+    @property
+    def subject(self) -> str:
+        """How the audit trail names this list."""
+        return f"list:{self.id}"
+
+    def to_json(self) -> dict[str, Any]:
+        """The list as the CLI writes it."""
+        return {
+            "id": str(self.id),
+            "name": self.name,
+            "source": self.source,
+            "meaning": self.meaning,
+            "source_term": self.source_term,
+            "licence": self.licence,
+            "permitted_purposes": list(self.permitted_purposes),
+            "redistribution": self.redistribution,
+            "contract_reference": self.contract_reference,
+            "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
+            "enabled": self.enabled,
+            "created_at": self.created_at.isoformat(),
+        }
+
+
+def create(tx: Transaction, new: NewList) -> HashList:
+    """Make an empty, enabled list. Raise ListExists or BadInput."""
+    values = _checked(new)
+    statement = insert(hash_list).values(
+        id=uuid7(), organisation=tx.organisation, enabled=True, change=0, **values
+    )
+    statement = statement.on_conflict_do_nothing(index_elements=["organisation", "name"])
+    row = tx.connection.execute(statement.returning(hash_list)).mappings().one_or_none()
+    if row is None:
+        raise ListExists(f"There is a list named {new.name!r} already. Choose another name.")
+    made = _from_row(row)
+    expires = None if new.expires_at is None else new.expires_at.isoformat()
+    tx.record("list.create", made.subject, **{**values, "expires_at": expires})
+    return made
+
+
+def get(tx: Transaction, name: str) -> HashList:
+    """The list of this name. Raise ListNotFound, naming those there are."""
+    query = _mine(tx).where(hash_list.c.name == name)
+    row = tx.connection.execute(query).mappings().one_or_none()
+    if row is None:
+        raise ListNotFound(f"There is no list named {name!r}. {_names(tx)}")
+    return _from_row(row)
+
+
+def all_lists(tx: Transaction) -> list[HashList]:
+    """Every list by name, with the number of its entries per algorithm."""
+    rows = tx.connection.execute(_mine(tx).order_by(hash_list.c.name)).mappings()
+    lists = [_from_row(row) for row in rows]
+    by_id = {list_.id: list_.counts for list_ in lists}
+    query = sa.select(entry.c.list, entry.c.algorithm, sa.func.count())
+    query = query.where(entry.c.organisation == tx.organisation)
+    for identity, algorithm, number in tx.connection.execute(
+        query.group_by(entry.c.list, entry.c.algorithm)
+    ):
+        by_id[identity][Algorithm(algorithm)] = number
+    return lists
+
+
+def count(tx: Transaction, list_: HashList) -> dict[Algorithm, int]:
+    """The number of entries of every algorithm, zeros included."""
+    query = sa.select(entry.c.algorithm, sa.func.count()).where(entry.c.list == list_.id)
+    query = query.where(entry.c.organisation == tx.organisation).group_by(entry.c.algorithm)
+    found: dict[str, int] = dict(map(tuple, tx.connection.execute(query)))
+    return {algorithm: found.get(algorithm.value, 0) for algorithm in Algorithm}
+
+
+def enable(tx: Transaction, list_: HashList, *, enabled: bool = True) -> None:
+    """Let the list be used again, or no longer."""
+    statement = sa.update(hash_list).where(hash_list.c.id == list_.id)
+    _one(tx, statement.values(enabled=enabled), list_)
+    tx.record("list.enable" if enabled else "list.disable", list_.subject, name=list_.name)
+
+
+def disable(tx: Transaction, list_: HashList) -> None:
+    """Keep the list, but match nothing against it."""
+    enable(tx, list_, enabled=False)
+
+
+def delete(tx: Transaction, list_: HashList) -> int:
+    """Delete the list with every entry and assertion; return the number of entries."""
+    entries = sum(count(tx, list_).values())
+    _one(tx, sa.delete(hash_list).where(hash_list.c.id == list_.id), list_)
+    tx.record("list.delete", list_.subject, name=list_.name, entries=entries)
+    return entries
+
+
+def check_use(list_: HashList, *, purpose: str = "match", now: datetime) -> None:
+    """Raise NotPermitted when the list may not be used for this purpose now."""
+    check_code("purpose", purpose)
+    if list_.expires_at is not None and list_.expires_at <= now:
+        raise NotPermitted(
+            f"The permission to use the list {list_.name!r} ended on "
+            f"{list_.expires_at.date()}. Agree on a new one with {list_.source}."
+        )
+    if purpose not in list_.permitted_purposes:
+        allowed = ", ".join(list_.permitted_purposes) or "nothing"
+        raise NotPermitted(
+            f"The list {list_.name!r} may not be used to {purpose}; it permits: {allowed}."
+        )
+    if purpose == "match" and not list_.enabled:
+        raise NotPermitted(
+            f"The list {list_.name!r} is disabled. Enable it with: "
+            f"safelight list enable {list_.name}"
+        )
+
+
+def permit(tx: Transaction, list_: HashList, *, purpose: str = "match", now: datetime) -> None:
+    """`check_use` whose refusals are audited."""
+    try:
+        check_use(list_, purpose=purpose, now=now)
+    except NotPermitted as exc:
+        facts = {"name": list_.name, "purpose": purpose, "reason": str(exc)}
+        tx.record_refusal("list.refuse", list_.subject, **facts)
+        raise
+
+
+def lists_for_matching(
+    tx: Transaction, names: Iterable[str] = (), *, now: datetime
+) -> tuple[list[HashList], list[str]]:
+    """The lists to match against, and why any other is left out.
+
+    Lists asked for by name must all be usable, else NotPermitted. Without names it is every
+    enabled list that permits it; what expired is left out, with its reason, and audited.
+    """
+    named = [get(tx, name) for name in dict.fromkeys(names)]
+    for list_ in named:
+        permit(tx, list_, now=now)
+    if named:
+        return named, []
+    usable, reasons = [], []
+    for list_ in all_lists(tx):
+        try:
+            if list_.enabled:
+                permit(tx, list_, now=now)
+                usable.append(list_)
+        except NotPermitted as exc:
+            reasons.append(str(exc))
+    return usable, reasons
+
+
+def next_change(tx: Transaction, list_: HashList) -> int:
+    """Take the list's next change number, keeping other writers of it waiting until commit."""
+    statement = sa.update(hash_list).where(hash_list.c.id == list_.id)
+    statement = statement.values(change=hash_list.c.change + 1)
+    return int(_one(tx, statement.returning(hash_list.c.change), list_).scalar_one())
+
+
+def _checked(new: NewList) -> dict[str, Any]:
+    """The values of the row, or BadInput."""
+    texts = {
+        "name": _line("name", new.name, most=100),
+        "source": _line("source", new.source, most=200),
+        "licence": _line("licence", new.licence, most=500),
+        "contract_reference": _line("contract reference", new.contract_reference, most=500),
+    }
+    if (new.meaning == "source_term") != bool(new.source_term):
+        raise BadInput("Give the source's own word with the meaning source_term, and only then.")
+    if new.expires_at is not None and new.expires_at.tzinfo is None:
+        raise BadInput("The expiry needs a time zone: 2027-01-31T00:00:00+00:00.")
+    return texts | {
+        "meaning": check_code("meaning", new.meaning),
+        "source_term": new.source_term and _line("source term", new.source_term, most=200),
+        "permitted_purposes": sorted({check_code("purpose", p) for p in new.permitted_purposes}),
+        "redistribution": check_code("redistribution", new.redistribution),
+        "expires_at": new.expires_at,
+    }
+
+
+def _line(what: str, text: str, *, most: int) -> str:
+    if not text.strip() or text != text.strip() or len(text) > most or not text.isprintable():
+        raise BadInput(
+            f"The {what} {text[:most]!r} cannot be used: 1 to {most} printable characters "
+            "without blanks at the ends."
+        )
+    return text
+
+
+def _mine(tx: Transaction) -> "sa.Select[Any]":
+    return sa.select(hash_list).where(hash_list.c.organisation == tx.organisation)
+
+
+def _names(tx: Transaction) -> str:
+    query = sa.select(hash_list.c.name).where(hash_list.c.organisation == tx.organisation)
+    names = tx.connection.scalars(query.order_by(hash_list.c.name).limit(20)).all()
+    if not names:
+        return "There are none yet: make one with safelight list create."
+    return f"There are: {', '.join(names)}."
+
+
+def _one(tx: Transaction, statement: Any, list_: HashList) -> "sa.CursorResult[Any]":
+    """Execute on the list's row of this organisation; raise ListNotFound when it has gone."""
+    statement = statement.where(hash_list.c.organisation == tx.organisation)
+    result: sa.CursorResult[Any] = tx.connection.execute(statement)
+    if result.rowcount != 1:
+        raise ListNotFound(f"The list {list_.name!r} was deleted in the meantime.")
+    return result
+
+
+def _from_row(row: "sa.RowMapping") -> HashList:
+    values = dict(row)
+    del values["organisation"]
+    values["permitted_purposes"] = tuple(values["permitted_purposes"])
+    return HashList(**values)
+
+
+def utc_now() -> datetime:
+    """The time uses of lists are judged by."""
+    return datetime.now(UTC)

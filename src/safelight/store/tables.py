@@ -1,0 +1,157 @@
+"""Every table, once. Migrations make them; a test holds the two together.
+
+Each table with a column `organisation` has row security, enabled and forced: under the
+application's role a row of another organisation cannot be read, changed or made. `organisation`
+itself has none, because a name must be found before the organisation is known.
+
+Nothing here is a PostgreSQL ENUM: codes are text, and `check_code` holds them against one table.
+"""
+
+from types import MappingProxyType
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
+
+from safelight.errors import BadInput
+
+# What being on a list says about a picture. It never says "illegal": that is for people to decide.
+CODES = MappingProxyType(
+    {
+        "meaning": ("confirmed_by_source", "source_term", "unverified"),
+        "purpose": ("match", "export", "bundle", "audit", "statistics"),
+        "redistribution": ("unknown", "forbidden", "permitted"),
+    }
+)
+
+# Knowledge is never NULL: a quality that was not given is not a quality that cannot exist.
+QUALITY_UNKNOWN = -1
+QUALITY_NOT_APPLICABLE = -2
+
+metadata = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+def check_code(kind: str, code: str) -> str:
+    """Return the code if it is one of its kind, else raise BadInput naming those that are."""
+    if code not in CODES[kind]:
+        raise BadInput(f"{code!r} is not a {kind}. Use one of: {', '.join(CODES[kind])}.")
+    return code
+
+
+def _moment(name: str, *, default: bool = False, nullable: bool = False) -> "sa.Column[object]":
+    now = sa.text("now()") if default else None
+    return sa.Column(name, TIMESTAMP(timezone=True), nullable=nullable, server_default=now)
+
+
+def _text(name: str) -> "sa.Column[str]":
+    return sa.Column(name, sa.Text, nullable=False)
+
+
+organisation = sa.Table(
+    "organisation",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    _moment("created_at", default=True),
+)
+
+hash_list = sa.Table(
+    "hash_list",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("organisation", sa.ForeignKey("organisation.id"), nullable=False),
+    _text("name"),
+    _text("source"),
+    _text("meaning"),
+    _text("source_term"),  # the source's own word, only where meaning is source_term
+    _text("licence"),
+    sa.Column("permitted_purposes", ARRAY(sa.Text), nullable=False),
+    _text("redistribution"),
+    _text("contract_reference"),
+    _moment("expires_at", nullable=True),  # NULL: no end was agreed
+    sa.Column("enabled", sa.Boolean, nullable=False),
+    # Counts the changes of this list, one writer at a time: a reader that has seen n has seen
+    # every change up to n, which a sequence cannot promise.
+    sa.Column("change", sa.BigInteger, nullable=False),
+    _moment("created_at", default=True),
+    sa.UniqueConstraint("organisation", "name"),
+    sa.UniqueConstraint("organisation", "id"),
+)
+
+entry = sa.Table(
+    "entry",
+    metadata,
+    # Also the id in the matching index and in every match.
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("organisation", UUID(as_uuid=True), nullable=False),
+    sa.Column("list", UUID(as_uuid=True), nullable=False),
+    _text("algorithm"),
+    sa.Column("value", BYTEA, nullable=False),
+    sa.Column("quality", sa.SmallInteger, nullable=False),
+    sa.Column("change", sa.BigInteger, nullable=False),  # of the list, when the entry came
+    _moment("added_at", default=True),
+    sa.ForeignKeyConstraint(
+        ["organisation", "list"], ["hash_list.organisation", "hash_list.id"], ondelete="CASCADE"
+    ),
+    sa.UniqueConstraint("list", "algorithm", "value"),
+    sa.Index(None, "list", "change", "id"),
+)
+
+entry_assertion = sa.Table(
+    "entry_assertion",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("organisation", UUID(as_uuid=True), nullable=False),
+    sa.Column("entry", sa.ForeignKey("entry.id", ondelete="CASCADE"), nullable=False),
+    _text("source"),
+    _text("their_id"),  # empty: they gave none
+    _text("their_class"),
+    _moment("asserted_at", default=True),
+    _moment("retracted_at", nullable=True),  # NULL: not retracted
+    sa.Column("derived_from", sa.ForeignKey("entry_assertion.id")),  # NULL: claimed independently
+    sa.UniqueConstraint("entry", "source", "their_id"),
+    # Few are derived; without this each deleted assertion would be looked for in all of them.
+    sa.Index(None, "derived_from", postgresql_where=sa.text("derived_from IS NOT NULL")),
+)
+
+audit_event = sa.Table(
+    "audit_event",
+    metadata,
+    sa.Column("organisation", sa.ForeignKey("organisation.id"), primary_key=True),
+    sa.Column("seq", sa.BigInteger, primary_key=True, autoincrement=False),
+    _moment("at"),
+    _text("actor"),
+    _text("action"),
+    _text("subject"),
+    sa.Column("detail", JSONB, nullable=False),
+    sa.Column("previous", BYTEA, nullable=False),  # digest of the event before
+    sa.Column("digest", BYTEA, nullable=False),
+)
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("organisation", sa.ForeignKey("organisation.id"), primary_key=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("digest", BYTEA, nullable=False),
+)
+
+# What the application's role may do; everything else is refused by the database.
+GRANTS = MappingProxyType(
+    {
+        "alembic_version": "SELECT",
+        "organisation": "SELECT, INSERT",
+        "hash_list": "SELECT, INSERT, UPDATE, DELETE",
+        "entry": "SELECT, INSERT, UPDATE, DELETE",
+        "entry_assertion": "SELECT, INSERT, UPDATE, DELETE",
+        "audit_event": "SELECT, INSERT",
+        "audit_head": "SELECT, INSERT, UPDATE",
+    }
+)

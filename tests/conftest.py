@@ -1,0 +1,7 @@
+"""Fixtures shared by all tests."""
+
+import sys
+from pathlib import Path
+
+# pictures.py: what the tests of decoding, examining and the Python face look at
+sys.path.insert(0, str(Path(__file__).parent / "decode"))

@@ -1,0 +1,28 @@
+"""Work for children that misbehaves on files which ask for it; otherwise the real work."""
+
+import ctypes
+import os
+import time
+from typing import Any
+
+from safelight import examine
+from safelight.examine import prepare as prepare
+from safelight.examine import self_test as self_test
+
+
+def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
+    """Do what the first bytes of the file say, unless only digests are asked for."""
+    wanted = os.pread(fd, 20, 0).split(b"\n")[0]
+    if request["mode"] == "digests" and wanted != b"always crash":
+        return examine.work(fd, request)
+    if wanted in (b"crash", b"always crash"):
+        ctypes.string_at(0)
+    if wanted == b"hang":
+        time.sleep(100)
+    if wanted == b"memory":
+        return {"length": len(bytearray(1 << 45))}
+    if wanted == b"lie":
+        return {"picture": {"frames": [{"pdq": "x"}]}, "digests": None}
+    if wanted == b"lie about code":
+        return {"code": "nothing found", "detail": "", "kind": "image", "format": "jpeg"}
+    return examine.work(fd, request)

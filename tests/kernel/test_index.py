@@ -1,0 +1,319 @@
+"""`HashIndex` against its NumPy twin: answers, changes, threads, instruction sets."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from index_samples import Hashes, as_lists, numbered, random_hashes, with_flipped
+
+import safelight
+from safelight.kernel import twin_hamming
+from safelight.kernel._kernel import isa
+from safelight.kernel.index import HashIndex, Matches
+
+ANY_ID = st.integers(-(2**63), 2**63 - 1)
+RADIUS = st.one_of(st.integers(0, 255), st.sampled_from([0, 31, 35, 36, 37, 255]))
+
+
+# ---- Answers ----
+
+
+@st.composite
+def _clustered_hashes(draw: st.DrawFn) -> Hashes:
+    """Up to 200 hashes: random ones, equal ones, neighbours, all zeros and all ones."""
+    count = draw(st.sampled_from([0, 1, 2, 3, 7, 8, 9, 16, 31, 64, 65, 128, 200]))
+    hashes = random_hashes(count, draw(st.integers(0, 1000)))
+    center = draw(st.sampled_from([0, 255, 90]))
+    for row in range(count):
+        kind = draw(st.sampled_from(["random", "centre", "near"])) if row < 20 else "random"
+        if kind != "random":
+            hashes[row] = center
+        if kind == "near":
+            hashes[row] = with_flipped(hashes[row], draw(st.integers(0, 256)), row)
+    return hashes
+
+
+@given(
+    hashes=_clustered_hashes(),
+    queries=st_numpy.arrays(np.uint8, st.tuples(st.integers(0, 5), st.just(32))),
+    radius=RADIUS,
+    limit=st.one_of(st.none(), st.integers(1, 250)),
+)
+def test_answers_equal_the_twin(
+    hashes: Hashes, queries: Hashes, radius: int, limit: int | None
+) -> None:
+    ids = numbered(len(hashes), -5)
+    queries = np.vstack([queries, np.full((1, 32), 90, np.uint8), hashes[:3]])
+    matches = HashIndex.build(hashes, ids).search(queries, radius, limit=limit)
+    assert as_lists(matches) == twin_hamming.search(hashes, ids, queries, radius, limit)
+
+
+@pytest.mark.parametrize("fill", [0, 255])
+def test_equal_hashes_are_each_found_once(fill: int) -> None:
+    hashes = np.full((2**17, 32), fill, np.uint8)  # two full blocks
+    index = HashIndex.build(hashes, numbered(2**17))
+    query = np.full(32, fill, np.uint8)
+    for radius in (0, 31, 255):
+        matches = index.search(query, radius)
+        assert np.array_equal(np.sort(matches.ids), numbered(2**17))
+        assert not matches.distances.any()
+    assert len(index.search(~query, 255).ids) == 0  # 256 bits apart
+
+
+def test_planted_neighbours_at_every_distance_are_found() -> None:
+    hashes = random_hashes(70_000, 5)
+    queries = random_hashes(65 * 4, 6)
+    for number, query in enumerate(queries):
+        hashes[number * 269] = with_flipped(query, number // 4, number)
+    index = HashIndex.build(hashes, numbered(70_000))
+    for radius in (0, 31, 35, 36, 64):
+        expected = [
+            [(number * 269, number // 4)] if number // 4 <= radius else []
+            for number in range(len(queries))
+        ]
+        assert as_lists(index.search(queries, radius)) == expected
+
+
+def test_one_query_may_be_a_vector() -> None:
+    hashes = random_hashes(10)
+    index = HashIndex.build(hashes, numbered(10))
+    assert as_lists(index.search(hashes[4])) == [[(4, 0)]]
+
+
+def test_the_default_radius_is_31() -> None:
+    hashes = random_hashes(1)
+    index = HashIndex.build(hashes, numbered(1))
+    queries = np.stack([with_flipped(hashes[0], bits, 1) for bits in (31, 32)])
+    assert as_lists(index.search(queries)) == [[(0, 31)], []]
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_no_queries_give_no_matches(count: int) -> None:
+    index = HashIndex.build(random_hashes(count), numbered(count))
+    assert as_lists(index.search(np.empty((0, 32), np.uint8))) == []
+
+
+def test_an_empty_index_answers() -> None:
+    assert as_lists(HashIndex().search(random_hashes(2), 255)) == [[], []]
+    assert len(HashIndex()) == 0
+
+
+def test_strided_arrays_are_taken() -> None:
+    wide = random_hashes(20)
+    index = HashIndex.build(wide[::2], numbered(20)[::2])
+    assert as_lists(index.search(wide[::-5], 0)) == [[], [(14, 0)], [], [(4, 0)]]
+
+
+def test_arrays_can_be_read_only_and_results_outlive_the_index() -> None:
+    hashes, ids = random_hashes(3), numbered(3)
+    hashes.flags.writeable = ids.flags.writeable = False
+    matches = HashIndex.build(hashes, ids).search(hashes, 0)
+    assert as_lists(matches) == [[(0, 0)], [(1, 0)], [(2, 0)]]
+
+
+def test_the_package_offers_it() -> None:
+    assert safelight.HashIndex is HashIndex
+    assert safelight.Matches is Matches
+    assert repr(HashIndex.build(random_hashes(1500), numbered(1500))) == (
+        "<HashIndex of 1,500 hashes>"
+    )
+
+
+# ---- Changes ----
+
+
+def test_an_id_that_is_present_is_refused_whole() -> None:
+    hashes = random_hashes(3)
+    index = HashIndex.build(hashes, np.array([7, -2, 2**63 - 1]))
+    with pytest.raises(ValueError, match="id -2 is in the index already; remove it first"):
+        index.add(hashes[:2], np.array([8, -2]))
+    with pytest.raises(ValueError, match="id 9 is given twice"):
+        index.add(hashes, np.array([9, 8, 9]))
+    assert len(index) == 3
+    assert as_lists(index.search(hashes, 0)) == [[(7, 0)], [(-2, 0)], [(2**63 - 1, 0)]]
+
+
+def test_removing_passes_over_absent_ids_and_counts_the_rest() -> None:
+    index = HashIndex.build(random_hashes(4), numbered(4))
+    assert index.remove(np.array([2, 99, 2, -1])) == 1
+    assert index.remove(np.array([2])) == 0
+    assert index.remove(np.array([], np.int64)) == 0
+    assert len(index) == 3
+    index.add(random_hashes(1, 9), np.array([2]))
+    assert as_lists(index.search(random_hashes(1, 9), 0)) == [[(2, 0)]]
+
+
+class Changes(RuleBasedStateMachine):
+    """Any order of changes, searches, saves and opens; the model is a dict searched by the twin."""
+
+    @initialize(count=st.sampled_from([0, 1, 2000]))
+    def begin(self, count: int) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+        hashes = random_hashes(count, 1)
+        self.index = HashIndex.build(hashes, numbered(count))
+        self.model = {number: hashes[number] for number in range(count)}
+
+    @rule(
+        ids=st.lists(st.one_of(st.integers(-3, 2005), ANY_ID), max_size=6), seed=st.integers(0, 9)
+    )
+    def add(self, ids: list[int], seed: int) -> None:
+        hashes = random_hashes(len(ids), seed)  # few seeds: several ids with one hash
+        if len(set(ids)) < len(ids) or self.model.keys() & set(ids):
+            with pytest.raises(ValueError, match=r"id -?\d+ is "):
+                self.index.add(hashes, np.array(ids, np.int64))
+            return
+        self.index.add(hashes, np.array(ids, np.int64))
+        self.model.update(zip(ids, hashes, strict=True))
+
+    @rule(ids=st.lists(st.one_of(st.integers(-3, 2005), ANY_ID), max_size=6))
+    def remove(self, ids: list[int]) -> None:
+        removed = self.index.remove(np.array(ids, np.int64))
+        assert removed == len(self.model.keys() & set(ids))
+        for number in ids:
+            self.model.pop(number, None)
+
+    @rule(keep=st.integers(2, 9))
+    def remove_most(self, keep: int) -> None:
+        gone = [number for place, number in enumerate(self.model) if place % keep]
+        assert self.index.remove(np.array(gone, np.int64)) == len(gone)
+        for number in gone:
+            del self.model[number]
+
+    @rule(seed=st.integers(0, 9), radius=RADIUS, limit=st.sampled_from([None, 1, 3]))
+    def search(self, seed: int, radius: int, limit: int | None) -> None:
+        queries = random_hashes(3, seed)
+        hashes = np.array(list(self.model.values()), np.uint8).reshape(-1, 32)
+        ids = np.array(list(self.model), np.int64)
+        expected = twin_hamming.search(hashes, ids, queries, radius, limit)
+        assert as_lists(self.index.search(queries, radius, limit=limit)) == expected
+
+    @rule()
+    def save_and_open(self) -> None:
+        path = Path(self.folder.name, "index")
+        self.index.save(path)
+        self.index = HashIndex.open(path)
+
+    @invariant()
+    def has_the_right_length(self) -> None:
+        if hasattr(self, "model"):
+            assert len(self.index) == len(self.model)
+
+    def teardown(self) -> None:
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
+
+
+Changes.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+TestChanges = Changes.TestCase
+
+
+# ---- Threads and signals ----
+
+
+def test_a_search_sees_each_change_whole_or_not_at_all() -> None:
+    index = HashIndex.build(random_hashes(1000), numbered(1000))
+    batch, batch_ids = random_hashes(50, 2), numbered(50, 5000)
+    done = threading.Event()
+
+    def change() -> None:
+        for _ in range(300):
+            index.add(batch, batch_ids)
+            index.remove(batch_ids)
+        done.set()
+
+    writer = threading.Thread(target=change)
+    writer.start()
+    seen = set()
+    while not done.is_set():
+        seen.add(len(index.search(batch[0], 255).ids))
+    writer.join()
+    assert seen <= {1000, 1050}
+    assert len(index) == 1000
+
+
+def test_two_threads_get_the_answers_of_one() -> None:
+    hashes = random_hashes(20_000)
+    index = HashIndex.build(hashes, numbered(20_000))
+    expected = as_lists(index.search(hashes[:500], 96))
+    results: dict[int, list[list[tuple[int, int]]]] = {}
+
+    def search(number: int) -> None:
+        results[number] = as_lists(index.search(hashes[:500], 96))
+
+    threads = [threading.Thread(target=search, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert results == {0: expected, 1: expected}
+
+
+def test_a_long_search_can_be_interrupted() -> None:
+    hashes = random_hashes(65_536)
+    index = HashIndex.build(hashes, numbered(65_536))
+
+    def stop(*_: object) -> None:
+        raise InterruptedError("stopped by the test")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.1)
+        with pytest.raises(InterruptedError, match="stopped by the test"):
+            index.search(np.tile(hashes, (20, 1)), 36)  # half a minute, if nothing stopped it
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+# ---- Instruction sets ----
+
+ISA_SCRIPT = """
+import json, sys
+import numpy as np
+from safelight.kernel._kernel import isa
+from safelight.kernel.index import HashIndex
+rng = np.random.default_rng(4)
+hashes = rng.integers(0, 256, (70_001, 32), dtype=np.uint8)
+hashes[::7] = hashes[0]
+hashes[::7, :16] ^= rng.integers(0, 2, (10_001, 16), dtype=np.uint8)
+index = HashIndex.build(hashes, np.arange(70_001))
+answers = []
+for radius in (0, 5, 8, 31, 35, 36, 64, 100, 255):
+    found = index.search(hashes[[0, 1, 7, 70]], radius, limit=50_000 if radius == 255 else None)
+    pairs = [found.ids, found.distances]
+    answers.append([found.offsets.tolist(), *(hash(p.tobytes()) for p in pairs)])
+print(json.dumps([isa(), answers]))
+"""
+
+
+def _answers_with(name: str) -> list[Any] | None:
+    env = os.environ | {"SAFELIGHT_KERNEL_ISA": name, "PYTHONHASHSEED": "0"}
+    done = subprocess.run(
+        [sys.executable, "-c", ISA_SCRIPT], env=env, capture_output=True, text=True, check=False
+    )
+    if "this processor does not have it" in done.stderr:
+        return None
+    assert done.returncode == 0, done.stderr
+    used, answers = json.loads(done.stdout)
+    assert used == name
+    return list(answers)
+
+
+def test_every_instruction_set_gives_the_same_answers_in_the_same_order() -> None:
+    plain = _answers_with("plain")
+    assert plain is not None
+    assert isa() == "plain" or _answers_with(isa()) == plain
+    for name in ("avx2", "avx512", "neon"):
+        assert _answers_with(name) in (None, plain)

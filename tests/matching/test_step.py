@@ -1,0 +1,155 @@
+"""Searching loaded lists: orientations, frames, stored pixels, qualities, digests."""
+
+import numpy as np
+import pytest
+
+from safelight.matching.rules import MatchPolicy
+from safelight.matching.step import Matcher
+from safelight.model import (
+    ORIENTATIONS,
+    Algorithm,
+    Digests,
+    EntryArrays,
+    FrameHashes,
+    HashMode,
+    ImageHashes,
+    Match,
+    NotChecked,
+)
+
+POLICY = MatchPolicy(radius=31, min_quality=50)
+RANDOM = np.random.default_rng(7)
+HASHES = RANDOM.integers(0, 256, (16, 32), np.uint8)
+
+
+def entries(algorithm, values, ids, lists=None, qualities=None):
+    count = len(ids)
+    return EntryArrays(
+        algorithm=algorithm,
+        ids=np.array(ids, np.int64),
+        lists=np.array(lists or [0] * count, np.int32),
+        values=np.array([np.frombuffer(bytes(value), np.uint8) for value in values]),
+        qualities=np.array(qualities or [-1] * count, np.int16),
+    )
+
+
+def hexes(rows):
+    return tuple(bytes(row).hex() for row in rows)
+
+
+def picture(*frames, digests=None):
+    return ImageHashes(
+        digests=digests or Digests(md5="0" * 32, sha1="0" * 40, sha256="0" * 64, size=1),
+        format="gif",
+        width=1,
+        height=1,
+        mode=HashMode.EXACT,
+        frames=frames,
+    )
+
+
+def frame(number=0, quality=100, dihedral=None, stored=None):
+    return FrameHashes(
+        number=number, quality=quality, dihedral=dihedral or hexes(HASHES[:8]), stored=stored
+    )
+
+
+def flipped(value, bits):
+    out = np.unpackbits(value)
+    out[:bits] ^= 1
+    return np.packbits(out)
+
+
+def matches(matcher, examined, policy=POLICY, **options):
+    return [hit.match for hit in matcher.hits(examined, policy, **options)]
+
+
+@pytest.mark.parametrize("turn", range(8))
+def test_each_orientation_is_searched_and_named(turn):
+    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [flipped(HASHES[turn], 5)], [42])])
+    assert matches(matcher, picture(frame())) == [
+        Match(
+            list_name="demo",
+            entry=42,
+            algorithm=Algorithm.PDQ,
+            distance=5,
+            orientation=ORIENTATIONS[turn],
+        )
+    ]
+
+
+def test_the_stored_pixels_are_searched_too():
+    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [HASHES[9]], [1])])
+    turned = frame(stored=hexes(HASHES[8:16]))
+    (match,) = matches(matcher, picture(turned))
+    assert (match.distance, match.orientation) == (0, "rot90")
+
+
+def test_the_nearest_of_several_frames_counts():
+    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [HASHES[0]], [1])])
+    far = frame(0, dihedral=(bytes(flipped(HASHES[0], 9)).hex(),) * 8)
+    near = frame(7, dihedral=(bytes(flipped(HASHES[0], 2)).hex(),) * 8)
+    (match,) = matches(matcher, picture(far, near))
+    assert (match.frame, match.distance) == (7, 2)
+
+
+@pytest.mark.parametrize(
+    ("bits", "radius", "slack", "found"),
+    [(31, 31, 0, True), (32, 31, 0, False), (32, 31, 10, True), (1, 0, 0, False)],
+)
+def test_the_radius_is_inclusive(bits, radius, slack, found):
+    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [flipped(HASHES[0], bits)], [1])])
+    policy = MatchPolicy(radius=radius, min_quality=50)
+    assert bool(matches(matcher, picture(frame()), policy, slack=slack)) is found
+
+
+@pytest.mark.parametrize(
+    ("bits", "frame_quality", "entry_quality", "found"),
+    [
+        # of low quality on either side: equality only
+        (2, 49, 100, False),
+        (2, 100, 49, False),
+        (0, 49, 100, True),
+        (0, 100, 49, True),
+        # a list that does not tell is taken for good
+        (2, 50, -1, True),
+    ],
+)
+def test_low_quality_is_compared_for_equality_only(bits, frame_quality, entry_quality, found):
+    some = entries(Algorithm.PDQ, [flipped(HASHES[0], bits)], [1], qualities=[entry_quality])
+    assert bool(matches(Matcher(["demo"], [some]), picture(frame(quality=frame_quality)))) is found
+
+
+def test_entries_keep_their_list_across_batches():
+    matcher = Matcher(
+        ["one", "two"],
+        [
+            entries(Algorithm.PDQ, HASHES[:2], [10, 11], lists=[1, 0]),
+            entries(Algorithm.PDQ, HASHES[2:3], [12], lists=[1]),
+        ],
+    )
+    found = {(one.entry, one.list_name) for one in matches(matcher, picture(frame()))}
+    assert found == {(10, "two"), (11, "one"), (12, "two")}
+    assert len(matcher) == 3
+
+
+@pytest.mark.parametrize("algorithm", [Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256])
+def test_digests_match_when_equal_even_for_an_undecoded_file(algorithm):
+    values = [RANDOM.bytes(algorithm.size) for _ in range(50)]
+    values.append(values[3][:-1] + b"\0")  # same first bytes, another digest
+    matcher = Matcher(["demo"], [entries(algorithm, values, range(51))])
+    sizes = {"md5": 16, "sha1": 20, "sha256": 32}
+    texts = {name: "ff" * size for name, size in sizes.items()}
+    texts[algorithm.value] = values[3].hex()
+    unread = NotChecked(code="damaged", message="", digests=Digests(**texts, size=1))
+    assert matches(matcher, unread) == [
+        Match(list_name="demo", entry=3, algorithm=algorithm, distance=0)
+    ]
+    assert [hit.match.entry for hit in matcher.hash_hits(algorithm, values[50], POLICY)] == [50]
+
+
+def test_nothing_loaded_matches_nothing():
+    matcher = Matcher([], [])
+    assert len(matcher) == 0
+    assert matches(matcher, picture(frame())) == []
+    assert matcher.hash_hits(Algorithm.MD5, bytes(16), POLICY) == []

@@ -1,0 +1,135 @@
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
+from safelight.model import Algorithm, HashRow
+from safelight.store import audit, imports, lists
+from safelight.store.database import Store
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def _new(name: str = "one", **facts: object) -> lists.NewList:
+    return lists.NewList(name=name, source="Source", **facts)  # type: ignore[arg-type]
+
+
+def test_a_list_comes_back_as_it_was_made(store: Store) -> None:
+    new = _new(
+        meaning="source_term",
+        source_term="class B1",
+        licence="agreement 7",
+        permitted_purposes=("match", "export"),
+        redistribution="forbidden",
+        contract_reference="shelf 3",
+        expires_at=NOW,
+    )
+    with store.transaction() as tx:
+        made = lists.create(tx, new)
+    with store.transaction() as tx:
+        found = lists.get(tx, "one")
+    assert found == made
+    assert {name: getattr(found, name) for name in new.__dataclass_fields__} == {
+        **{name: getattr(new, name) for name in new.__dataclass_fields__},
+        "permitted_purposes": ("export", "match"),
+    }
+    assert (found.enabled, found.change) == (True, 0)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"name": ""},
+        {"name": " a"},
+        {"name": "a\nb"},
+        {"name": "x" * 101},
+        {"meaning": "ignore"},  # comes with the matching rules, not before
+        {"meaning": "source_term"},  # the term itself is missing
+        {"source_term": "B1"},  # a term without that meaning
+        {"permitted_purposes": ("sell",)},
+        {"redistribution": "maybe"},
+        {"expires_at": datetime(2027, 1, 1)},  # noqa: DTZ001  no time zone
+    ],
+)
+def test_a_list_that_cannot_be(store: Store, facts: dict[str, object]) -> None:
+    with pytest.raises(BadInput), store.transaction() as tx:
+        lists.create(tx, _new(**{"name": "one", **facts}))  # type: ignore[arg-type]
+    with store.transaction() as tx:
+        assert lists.all_lists(tx) == []
+        assert list(audit.events(tx)) == []
+
+
+def test_a_name_is_given_once(store: Store) -> None:
+    with store.transaction() as tx:
+        lists.create(tx, _new())
+    with pytest.raises(ListExists), store.transaction() as tx:
+        lists.create(tx, _new())
+
+
+def test_an_unknown_name_is_answered_with_the_known_ones(store: Store) -> None:
+    with store.transaction() as tx:
+        lists.create(tx, _new("aa"))
+        lists.create(tx, _new("bb"))
+    with pytest.raises(ListNotFound, match="There are: aa, bb"), store.transaction() as tx:
+        lists.get(tx, "cc")
+
+
+def test_counts_and_delete(store: Store) -> None:
+    rows = [HashRow(1, Algorithm.PDQ, bytes(32)), HashRow(2, Algorithm.MD5, bytes(16))]
+    with store.transaction() as tx:
+        one, two = lists.create(tx, _new("one")), lists.create(tx, _new("two"))
+        imports.import_entries(tx, one, rows)
+    with store.transaction() as tx:
+        counts = {found.name: found.counts for found in lists.all_lists(tx)}
+        assert counts == {"one": {Algorithm.PDQ: 1, Algorithm.MD5: 1}, "two": {}}
+        assert lists.count(tx, one) == {"pdq": 1, "md5": 1, "sha1": 0, "sha256": 0}
+        assert lists.delete(tx, one) == 2
+        assert lists.delete(tx, two) == 0
+    with pytest.raises(ListNotFound), store.transaction() as tx:
+        lists.enable(tx, one)
+
+
+def test_every_change_is_audited_with_its_actor(store: Store) -> None:
+    with store.transaction() as tx:
+        one = lists.create(tx, _new())
+        lists.disable(tx, one)
+    with store.transaction(actor="other") as tx:
+        lists.enable(tx, one)
+        imports.import_entries(tx, one, [HashRow(1, Algorithm.MD5, bytes(16))])
+        lists.delete(tx, one)
+    with store.transaction() as tx:
+        found = [(e.seq, e.actor, e.action, e.subject) for e in audit.events(tx)]
+    assert found == [
+        (1, "tester", "list.create", one.subject),
+        (2, "tester", "list.disable", one.subject),
+        (3, "other", "list.enable", one.subject),
+        (4, "other", "list.import", one.subject),
+        (5, "other", "list.delete", one.subject),
+    ]
+
+
+def test_a_refusal_is_audited_although_nothing_else_is_written(store: Store) -> None:
+    with store.transaction() as tx:
+        one = lists.create(tx, _new(permitted_purposes=("statistics",)))
+    with pytest.raises(NotPermitted), store.transaction() as tx:
+        lists.create(tx, _new("two"))
+        lists.permit(tx, one, now=NOW)
+    with store.transaction() as tx:
+        assert [found.name for found in lists.all_lists(tx)] == ["one"]
+        assert [event.action for event in audit.events(tx)] == ["list.create", "list.refuse"]
+
+
+def test_which_lists_are_matched_against(store: Store) -> None:
+    with store.transaction() as tx:
+        lists.create(tx, _new("good"))
+        lists.disable(tx, lists.create(tx, _new("off")))
+        lists.create(tx, _new("old", expires_at=NOW - timedelta(seconds=1)))
+        usable, reasons = lists.lists_for_matching(tx, now=NOW)
+        assert [found.name for found in usable] == ["good"]
+        assert reasons == [
+            "The permission to use the list 'old' ended on 2026-11-21. "
+            "Agree on a new one with Source."
+        ]
+    for name in ("off", "old"):
+        with pytest.raises(NotPermitted), store.transaction() as tx:
+            lists.lists_for_matching(tx, ["good", name], now=NOW)

@@ -1,0 +1,72 @@
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from safelight.model import Algorithm, HashRow
+from safelight.store import imports, lists, migrate
+from safelight.store.database import Store
+from safelight.store.lists import NewList
+from safelight.store.migrations import HEAD
+from safelight.store.tables import GRANTS, metadata
+
+PRIVATE = sorted(t.name for t in metadata.tables.values() if "organisation" in t.c)
+
+
+def test_migrations_make_the_tables(database: object) -> None:
+    with database.owner.connect() as connection:  # type: ignore[attr-defined]
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_newest_migration_is_known_without_alembic() -> None:
+    folder = migrate.Path(migrate.__file__).parent / "migrations"
+    assert ScriptDirectory(str(folder)).get_current_head() == HEAD
+
+
+def test_every_table_is_granted_what_it_needs() -> None:
+    assert set(GRANTS) == {*metadata.tables, "alembic_version"}
+
+
+def test_row_security_is_on_everywhere(database: object) -> None:
+    query = sa.text(
+        "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity "
+        "AND relnamespace = current_schema()::regnamespace ORDER BY relname"
+    )
+    with database.owner.connect() as connection:  # type: ignore[attr-defined]
+        assert connection.scalars(query).all() == PRIVATE
+
+
+def test_one_organisation_sees_nothing_of_another(store: Store) -> None:
+    with store.transaction("alpha") as tx:
+        made = lists.create(tx, NewList(name=f"a-{store._organisation}", source="S"))
+        imports.import_entries(tx, made, [HashRow(1, Algorithm.MD5, bytes(16))])
+    with store.transaction("beta") as tx:
+        beta = tx.organisation
+        for name in PRIVATE:
+            query = sa.text(f"SELECT count(*) FROM {name} WHERE organisation <> :beta")  # noqa: S608
+            assert tx.connection.scalar(query, {"beta": beta}) == 0
+        for name in ("hash_list", "entry", "entry_assertion"):
+            gone = sa.text(f"DELETE FROM {name} WHERE organisation <> :beta")  # noqa: S608
+            assert tx.connection.execute(gone, {"beta": beta}).rowcount == 0
+        values = {"list": made.id, "beta": beta}
+        intruder = sa.text(
+            "INSERT INTO entry (organisation, list, algorithm, value, quality, change) "
+            "VALUES (:beta, :list, 'md5', '\\x01', -2, 1)"
+        )
+        with pytest.raises(sa.exc.IntegrityError), tx.connection.begin_nested():
+            tx.connection.execute(intruder, values)
+    with store.transaction("alpha") as tx:
+        assert lists.count(tx, made)[Algorithm.MD5] == 1
+
+
+def test_without_an_organisation_nothing_is_seen(store: Store) -> None:
+    with store.transaction() as tx:
+        lists.create(tx, NewList(name="x", source="S"))
+    for _ in range(2):  # the second time the setting is '' on the pooled connection
+        with store._engine.connect() as connection:
+            for name in PRIVATE:
+                assert connection.scalar(sa.text(f"SELECT count(*) FROM {name}")) == 0  # noqa: S608
