@@ -25,6 +25,7 @@
 namespace safelight {
 namespace {
 
+constexpr std::uintptr_t bytes_ahead = 512;
 constexpr float most_luma_parts = 1000.0F;
 constexpr float luma_part = 1 / most_luma_parts;
 
