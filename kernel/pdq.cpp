@@ -59,8 +59,9 @@ Pdq pdq_of(const Plane& plane) {
     check_plane(plane);
     if (is_too_small(plane.height, plane.width)) return {};
     const Plane64 filtered = fast_plane(plane);
-    const Doubts doubts = doubts_of(filtered, plane.height, plane.width);
-    const Hashes hashes = hash_bits(low_frequencies(filtered), doubts);
+    const Coefficients coefficients = low_frequencies(filtered);
+    const Doubts doubts = doubts_of(filtered, coefficients, plane.height, plane.width);
+    const Hashes hashes = hash_bits(coefficients, doubts);
     const Quality quality = quality_of(filtered, doubts.step);
     if (!hashes.sure || quality.lowest != quality.highest) {
         return pdq_by_reference(plane);

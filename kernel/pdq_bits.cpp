@@ -14,7 +14,7 @@ constexpr float deviations = 16;
 constexpr float step_deviations = 10;
 constexpr float own_share = 4e-6F;     // of a coefficient's own size
 constexpr float own_rounding = 1e-4F;  // of our own sums in float, and of the transform's
-constexpr float least_spread = 4;      // with most coefficients nearer to the median: not a photo
+constexpr float photo_spread = 12;     // of photographs' coefficients, with few exceptions
 
 using Row = std::array<float, pdq_points>;
 
@@ -130,13 +130,6 @@ bool is_clear_cut(const Coefficients& values, float middle, const Coefficients& 
     return above == 128 && highest_below < lowest_above;
 }
 
-// Whether most values are so close to the middle that the picture is a plain pattern.
-bool is_crowded(const Coefficients& values, float middle) {
-    int near = 0;
-    for (const float value : values) near += std::fabs(value - middle) < least_spread ? 1 : 0;
-    return near > side * side / 2;
-}
-
 void set_bit(PdqHash& hash, int row, int column) {
     const int place = 255 - (row * side + column);
     hash[static_cast<std::size_t>(place / 8)] |= static_cast<std::uint8_t>(0x80 >> (place % 8));
@@ -154,7 +147,15 @@ bool hash_family(const Coefficients& coefficients, const Family& family,
         set_bit(straight, k / side, k % side);
         set_bit(transposed, k % side, k / side);
     }
-    return is_clear_cut(values, middle, doubts) && !is_crowded(values, middle);
+    return is_clear_cut(values, middle, doubts);
+}
+
+// How far half of the coefficients are from their median; above zero.
+float spread_of(const Coefficients& coefficients) {
+    const float middle = middle_of(coefficients);
+    Coefficients away;
+    for (std::size_t k = 0; k < away.size(); ++k) away[k] = std::fabs(coefficients[k] - middle);
+    return std::max(1e-6F, middle_of(away));
 }
 
 // The mean square of the unit in the last place of window × luma.
@@ -216,18 +217,19 @@ Coefficients low_frequencies(const Plane64& plane) {
     return out;
 }
 
-Doubts doubts_of(const Plane64& plane, int height, int width) {
+Doubts doubts_of(const Plane64& plane, const Coefficients& coefficients, int height, int width) {
     const float tall = static_cast<float>(box_window(height));
     const float wide = static_cast<float>(box_window(width));
     const float down = walk_of(plane, height) * (1 + 1 / wide);
     const float across = walk_of(plane, width) * 2 / tall;
-    Doubts doubts{{}, own_rounding + step_deviations * step_deviation(down + across)};
+    const float repeats = std::max(1.0F, photo_spread / spread_of(coefficients));
+    Doubts doubts{{}, own_rounding + repeats * step_deviations * step_deviation(down + across)};
     for (int k = 0; k < side * side; ++k) {
         const auto row = static_cast<float>(k / side + 1);
         const auto column = static_cast<float>(k % side + 1);
         doubts.coefficients[static_cast<std::size_t>(k)] =
             own_rounding +
-            deviations * std::sqrt(down / (row * row) + across / (column * column));
+            repeats * deviations * std::sqrt(down / (row * row) + across / (column * column));
     }
     return doubts;
 }

@@ -26,23 +26,23 @@ Coefficients low_frequencies(const Plane64& plane);
 // the difference of two whole walks.
 //
 // That the roundings are independent is an assumption and not a proof. If they were, 16 deviations
-// would be exceeded once in 10¹⁸ (Hoeffding). Measured on 2,200 pictures of 5 to 9,500 pixels a side,
-// photographs' root mean square error was 0.9 deviations, and their largest 11. Flat pictures,
-// ramps, stripes and single waves repeat the same rounding, and reached 20 near the median, and
-// more at their own strong coefficients, hence `own_share`. But nearly all coefficients of such
-// pictures are close to zero, so `hash_bits` is never sure where most of them crowd at the median.
+// would be exceeded once in 10¹⁸ (Hoeffding). Flat pictures, ramps, stripes and single waves repeat
+// the same rounding; measured on 3,600 pictures of 5 to 9,500 pixels a side, photographs' errors
+// reached 11 deviations, and those of such patterns 66. Their coefficients crowd at the median, where
+// those of a photograph spread widely: where half of them are within 12, the doubts grow as the
+// spread falls. A strong coefficient's own error is a share of its size, hence `own_share`. With
+// all this no error was above 0.9 of its doubt, and no hash and no quality differed.
 struct Doubts {
     Coefficients coefficients;
     float step;  // between two neighbours of the 64 × 64, in percent of the full range
 };
 
-// The doubts about a picture of this size, of which `plane` is our own filter's answer.
-Doubts doubts_of(const Plane64& plane, int height, int width);
+// The doubts about a picture of this size, given what our own filter made of it.
+Doubts doubts_of(const Plane64& plane, const Coefficients& coefficients, int height, int width);
 
 struct Hashes {
     std::array<PdqHash, 8> dihedral;
-    // Whether no bit would change if every coefficient moved by its doubt, and the doubts apply.
-    bool sure;
+    bool sure;  // whether no bit would change if every coefficient moved by its doubt
 };
 
 // A bit is 1 where the coefficient is above the 128th smallest. Turning or mirroring a picture
