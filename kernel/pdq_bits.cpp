@@ -10,7 +10,7 @@ namespace safelight {
 namespace {
 
 constexpr int side = 16;
-constexpr float deviations = 16;
+constexpr float deviations = 24;
 constexpr float step_deviations = 10;
 constexpr float own_share = 4e-6F;     // of a coefficient's own size
 constexpr float own_rounding = 1e-4F;  // of our own sums in float, and of the transform's

@@ -194,7 +194,7 @@ TEST("doubt is the derived number of deviations") {
     const double unit = 1.0 / 1024 / 64;
     const double walk = 8192.0 / 64 / 6 * unit * unit * 4096 / (std::numbers::pi * std::numbers::pi);
     const double wanted = std::sqrt(walk * (1 + 1.0 / 64) / 4 + walk * 2 / 64 / 9);
-    CHECK(std::fabs(doubts.coefficients[16 + 2] / (16 * wanted + 1e-4) - 1) < 1e-4);
+    CHECK(std::fabs(doubts.coefficients[16 + 2] / (24 * wanted + 1e-4) - 1) < 1e-4);
     const double step = std::sqrt(2 * 8192 * 2.0 / 12 * unit * unit * (1 + 3.0 / 64)) * 100 / 255;
     CHECK(std::fabs(doubts.step / (10 * step + 1e-4) - 1) < 1e-4);
 }
