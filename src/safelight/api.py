@@ -86,7 +86,7 @@ def scan(
     for warning in loaded.warnings:
         warnings.warn(warning, stacklevel=2)
     roots = outermost(check_roots(paths))
-    count = jobs or len(os.sched_getaffinity(0))
+    count = len(os.sched_getaffinity(0)) if jobs is None else jobs
     return scan_all(walk(roots), _examiner("child"), loaded.matcher, policy, jobs=count)
 
 

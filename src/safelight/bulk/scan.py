@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from safelight.bulk.walk import Found, open_problem
-from safelight.errors import BadPath, CouldNotCheck
+from safelight.errors import BadInput, BadPath, CouldNotCheck
 from safelight.examine import Examiner
 from safelight.matching.rules import MatchPolicy, judge
 from safelight.matching.step import Matcher
@@ -107,6 +107,8 @@ def _in_order(
     one: Callable[[Found], Result], files: Iterable[Found], jobs: int, stop: Stop
 ) -> Iterator[Result]:
     """Run `one` over the files on `jobs` threads; results in order, a bounded number under way."""
+    if jobs < 1:
+        raise BadInput(f"{jobs} jobs cannot work: give 1 or more.")
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(jobs, thread_name_prefix="scan") as pool:
         try:

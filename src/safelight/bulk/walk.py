@@ -60,7 +60,11 @@ def walk(roots: Sequence[bytes]) -> Iterator[Found]:
     """
     inside = [os.path.realpath(root) for root in roots]
     for root in roots:
-        mode = os.stat(root).st_mode
+        try:
+            mode = os.stat(root).st_mode
+        except OSError as exc:
+            yield Found(root, _cannot_list(exc))
+            continue
         if stat.S_ISDIR(mode):
             yield from _walk_folder(root, inside)
         else:

@@ -55,7 +55,7 @@ def command(
     policy = MatchPolicy(radius=radius, min_quality=min_quality)
     queries = [(text, parse_hash(text)) for text in hashes]
     sources = Sources.of(lists, hash_files, algorithm)
-    matcher = load_matcher(load_settings(), sources)
+    matcher = load_matcher(load_settings(), sources).matcher
     found = [
         (text, hit)
         for text, values in queries

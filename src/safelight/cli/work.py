@@ -11,7 +11,6 @@ from safelight.errors import BadSetting
 from safelight.examine import Examiner, decode_limits, make_pool
 from safelight.files import PRIVATE_FOLDER, disk_errors
 from safelight.matching.load import Loaded, Sources, load_files, load_lists
-from safelight.matching.step import Matcher
 from safelight.settings import Settings
 
 
@@ -44,12 +43,12 @@ def examiner_for(settings: Settings, jobs: int) -> Iterator[tuple[Examiner, int]
         yield Examiner(pool, decode_limits(settings)), count
 
 
-def load_matcher(settings: Settings, sources: Sources) -> Matcher:
+def load_matcher(settings: Settings, sources: Sources) -> Loaded:
     """Load what to match against. Hash files need no database; lists open it and let go again."""
     loaded = load_files(sources) if sources.hashes else _from_database(settings, sources)
     for warning in loaded.warnings:
         say(f"warning: {warning}")
-    return loaded.matcher
+    return loaded
 
 
 def _from_database(settings: Settings, sources: Sources) -> Loaded:

@@ -3,10 +3,12 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from safelight.connectors.hash_files import Guesses, read_hash_file
 from safelight.errors import BadInput
@@ -45,9 +47,13 @@ class Sources:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """What was loaded, and what a person must know of what was not."""
+    """What was loaded, and what a person must know of what was not.
+
+    `fingerprint` is equal for equal entries of equal lists, whatever their order.
+    """
 
     matcher: Matcher
+    fingerprint: str
     warnings: tuple[str, ...] = ()
 
 
@@ -70,7 +76,7 @@ def load_files(sources: Sources) -> Loaded:
                 f"{show_path(path)}: its hashes of 64 digits do not look like PDQ, and are matched"
                 " as SHA-256 as well; say which they are with --algorithm."
             )
-    return Loaded(matcher=Matcher(_names(sources.hashes), arrays), warnings=tuple(warnings))
+    return _loaded(_names(sources.hashes), arrays, warnings)
 
 
 def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
@@ -86,8 +92,20 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
             " enable one (safelight list enable), or give a file of hashes with --hashes."
         )
     entries = entries_for_matching(tx, [one.id for one in lists])
-    matcher = Matcher([one.name for one in lists], entries.values())
-    return Loaded(matcher=matcher, warnings=tuple(reasons))
+    return _loaded([one.name for one in lists], list(entries.values()), reasons)
+
+
+def _loaded(names: Sequence[str], arrays: Sequence[EntryArrays], warnings: Sequence[str]) -> Loaded:
+    facts = sorted(f"{array.algorithm} {len(array.ids)} {_mixed(array)}" for array in arrays)
+    fingerprint = blake2b("\n".join([*names, *facts]).encode(), digest_size=16).hexdigest()
+    matcher = Matcher(names, arrays)
+    return Loaded(matcher=matcher, fingerprint=fingerprint, warnings=tuple(warnings))
+
+
+def _mixed(array: EntryArrays) -> str:
+    """All values in one, whatever their order: any one entry more or less changes it."""
+    mixed: npt.NDArray[np.uint8] = np.bitwise_xor.reduce(array.values, axis=0)
+    return mixed.tobytes().hex()
 
 
 def _names(paths: Sequence[str]) -> list[str]:
