@@ -61,7 +61,7 @@ def hash_image(
 
 
 def scan(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     hashes: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     algorithm: Algorithm | Literal["pdq", "md5", "sha1", "sha256"] | None = None,
@@ -81,6 +81,8 @@ def scan(
     """
     policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=HashMode(mode))
     files = [hashes] if isinstance(hashes, str | os.PathLike) else list(hashes)
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
     kind = None if algorithm is None else Algorithm(algorithm)
     loaded = load_files(Sources.of(None, [Path(file) for file in files], kind))
     for warning in loaded.warnings:

@@ -124,7 +124,11 @@ def _lists(store: Any) -> Iterator[Check]:
         except SafelightError as exc:
             yield Check("hash lists", Health.ATTENTION, str(exc))
             continue
-        yield Check("hash lists", Health.OK, f"{one.name}: {entries:,} entries")
+        yield Check(
+            "hash lists",
+            Health.OK,
+            f"{one.name}: {entries:,} {'entry' if entries == 1 else 'entries'}",
+        )
 
 
 def _scans(settings: Settings) -> Iterator[Check]:

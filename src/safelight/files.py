@@ -20,7 +20,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as exc:
         shown = show_path(path)
         if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(f"{shown}: the disk is full. Make room and run this again.") from exc
+            raise DiskFull(f"{shown}: the disk is full: make room first.") from exc
         if exc.errno == errno.EEXIST:
             raise BadPath(f"{shown} exists already; name another file.") from exc
         raise BadPath(f"{shown}: cannot be written: {exc.strerror}.") from exc

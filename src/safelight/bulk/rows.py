@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from safelight.matching.rules import fully_checked
+from safelight.matching.rules import PARTIAL, fully_checked
 from safelight.model import Answer, ImageHashes, NotChecked, Verdict
 
 
@@ -94,6 +94,7 @@ class Tally:
 
     verdicts: Counter[str] = field(default_factory=Counter)
     not_checked: Counter[str] = field(default_factory=Counter)  # by code
+    in_part: Counter[str] = field(default_factory=Counter)  # by flag
     partly_checked: int = 0
 
     def add(self, row: dict[str, Any]) -> None:
@@ -103,6 +104,7 @@ class Tally:
             self.not_checked[row["code"]] += 1
         elif not row["fully_checked"]:
             self.partly_checked += 1
+            self.in_part.update(flag for flag in row.get("flags", ()) if flag in PARTIAL)
 
     @property
     def files(self) -> int:

@@ -26,10 +26,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """One file and the verdict about it. `path` is bytes: a file name need not be text."""
+    """One file and the verdict about it. `raw_path` is bytes: a file name need not be text."""
 
-    path: bytes
+    raw_path: bytes
     answer: Answer
+
+    @property
+    def path(self) -> str:
+        """The path as Python gives it: bytes that are not UTF-8 are surrogate escapes."""
+        return os.fsdecode(self.raw_path)
 
 
 class Stop:

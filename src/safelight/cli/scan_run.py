@@ -21,6 +21,8 @@ from safelight.errors import SafelightError
 from safelight.matching.load import Loaded
 from safelight.settings import Settings
 
+SECONDS_BEFORE_AGAIN = 0.5
+
 
 class ScanRun:
     """Runs a scan, new or gone on with, to its end or as far as it gets.
@@ -66,7 +68,7 @@ class ScanRun:
         ):
             matcher = self._loaded.matcher
             for one in scan_all(files, examiner, matcher, request.policy, jobs=count, stop=stop):
-                row = scan_row(one.path, one.answer)
+                row = scan_row(one.raw_path, one.answer)
                 self._state.write(row)
                 self._show(row)
                 progress.show(self._state.tally)
@@ -119,10 +121,15 @@ class ScanRun:
     def _stop_on_signal(self) -> Iterator[Stop]:
         """First Ctrl-C (or SIGTERM): finish what is under way. Second: leave at once."""
         stop = Stop()
+        asked: list[float] = []
 
         def handle(_number: int, _frame: FrameType | None) -> None:
             if stop:
-                self._leave_at_once()
+                # Some senders of a signal send it to the process and to its group, at once.
+                if time.monotonic() - asked[0] > SECONDS_BEFORE_AGAIN:
+                    self._leave_at_once()
+                return
+            asked.append(time.monotonic())
             stop()
             say("Stopping after the files under way; once more to stop at once.")
 
