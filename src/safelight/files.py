@@ -1,10 +1,12 @@
 """Our own files on disk: private, whole or not there, and with errors that say what to do."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safelight.errors import BadPath, DiskFull
 
@@ -40,6 +42,11 @@ def replace_private(path: Path, data: bytes) -> None:
         except OSError:
             temporary.unlink(missing_ok=True)
             raise
+
+
+def to_line(row: dict[str, Any]) -> str:
+    """One row as one line of JSON, with its line end."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def show_path(path: bytes | str | Path) -> str:

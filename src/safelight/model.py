@@ -67,6 +67,9 @@ class Verdict(StrEnum):
     UNREADABLE = "unreadable"
 
 
+FOUND = frozenset({Verdict.KNOWN, Verdict.SIMILAR})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
     """Cryptographic digests of a file's bytes, hexadecimal."""

@@ -118,7 +118,7 @@ class Guesses:
     @property
     def in_doubt(self) -> bool:
         """Whether the guesses so far look wrong."""
-        return self._doubtful > self._guessed // 10
+        return self._doubtful > self._guessed // 500
 
 
 def parse_hash(text: str, algorithm: Algorithm | None = None) -> tuple[Algorithm, bytes]:
