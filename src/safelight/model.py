@@ -253,6 +253,7 @@ class HashRow(NamedTuple):
     their_id: str = ""  # what the source calls it; empty where the file gives none
     their_class: str = ""
     guessed: bool = False  # the file does not name the algorithm; 64 digits were taken for PDQ
+    mode: HashMode | None = None  # of a PDQ hash; None where the file does not say
 
 
 class RejectedRow(NamedTuple):

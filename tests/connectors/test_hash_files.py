@@ -8,17 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safelight.bulk.rows import hash_row
 from safelight.connectors.hash_files import (
     LONGEST_LINE,
     Guesses,
     HashFormat,
-    Row,
     parse_hash,
     read_hash_file,
     read_hashes,
 )
+from safelight.connectors.hash_records import Row
 from safelight.errors import BadHash, BadHashFile, BadPath
-from safelight.model import Algorithm, HashRow, RejectedRow
+from safelight.model import (
+    Algorithm,
+    Digests,
+    FrameHashes,
+    HashMode,
+    HashRow,
+    ImageHashes,
+    RejectedRow,
+)
 
 PDQ, MD5, SHA1, SHA256 = Algorithm.PDQ, Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256
 P = "f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
@@ -150,6 +159,75 @@ def test_json_lines() -> None:
         RejectedRow(6, "not one JSON object in one line", '{"md5":'),
         RejectedRow(7, "no hash in the row", lines[6]),
     ]
+
+
+NOT_EXACT = (
+    "a PDQ hash of the mode fast, which is for screening and not for lists: hash the file again "
+    "with --mode exact"
+)
+
+
+def test_fast_hashes_are_rejected_and_their_digests_kept() -> None:
+    lines = ["pdq,md5,mode", f"{P},{M},fast", f"{P},{M},exact", f"{P},{M},", f"{P},{M},own word"]
+    exact = HashRow(3, PDQ, bytes.fromhex(P), mode=HashMode.EXACT)
+    assert _read("\n".join(lines)) == [
+        RejectedRow(2, NOT_EXACT, lines[1]),
+        _row(2, MD5, M),
+        *(exact, _row(3, MD5, M)),
+        *(_row(4, PDQ, P), _row(4, MD5, M)),
+        *(_row(5, PDQ, P), _row(5, MD5, M)),
+    ]
+    frames = [{"pdq": P, "pdq_quality": 3}, {"pdq": P[::-1]}]
+    row = json.dumps({"pdq": P, "md5": M, "mode": "fast", "frames": frames})
+    assert _read(row) == [RejectedRow(1, NOT_EXACT, row[:200]), _row(1, MD5, M)]
+
+
+def test_every_hash_of_a_row_of_safelight_hash_is_read() -> None:
+    frames = (
+        FrameHashes(number=0, quality=80, dihedral=(P, *["00" * 32] * 7)),
+        FrameHashes(
+            number=5, quality=60, dihedral=("11" * 32,) * 8, stored=("22" * 32, *["00" * 32] * 7)
+        ),
+        FrameHashes(number=9, quality=80, dihedral=(P, *["00" * 32] * 7)),
+    )
+    moving = _hash_row(frames)
+    assert _read(json.dumps({**moving, "id": "A-1", "class": "B"})) == [
+        _exact(P, 80),
+        _row(1, MD5, M, None, "A-1", "B"),
+        _exact("11" * 32, 60),
+        _exact("22" * 32, 60),
+    ]
+    turned = _hash_row(frames[1:2])
+    assert _read(json.dumps({**turned, "id": "A-1", "class": "B"})) == [
+        _exact("11" * 32, 60),
+        _row(1, MD5, M, None, "A-1", "B"),
+        _exact("22" * 32, 60),
+    ]
+
+
+def _exact(digits: str, quality: int) -> HashRow:
+    return _row(1, PDQ, digits, quality, "A-1", "B", False, HashMode.EXACT)
+
+
+def _hash_row(frames: tuple[FrameHashes, ...]) -> dict[str, object]:
+    hashes = ImageHashes(
+        digests=Digests(md5=M, sha1=S, sha256=P, size=1),
+        format="gif",
+        width=9,
+        height=9,
+        mode=HashMode.EXACT,
+        frames=frames,
+    )
+    row = hash_row(b"a.gif", hashes)
+    return {key: value for key, value in row.items() if key not in ("sha1", "sha256")}
+
+
+def test_frames_of_another_program_do_no_harm() -> None:
+    for frames in (25, "x", [], [1, None, {"pdq": [P]}], {"pdq": P}):
+        row = json.dumps({"md5": M, "frames": frames, "stored_dihedral": [7]})
+        assert _read(row) == [_row(1, MD5, M)]
+    row = json.dumps({"md5": M, "frames": [{"pdq": "zz"}]})
+    assert _read(row) == [_row(1, MD5, M), RejectedRow(1, "not hexadecimal", row)]
 
 
 def test_the_format_can_be_given() -> None:

@@ -95,6 +95,7 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
         raise BadInput(
             "there is no enabled hash list to match against. Import one (safelight list import),"
             " enable one (safelight list enable), or give a file of hashes with --hashes."
+            + "".join(f" {reason}" for reason in reasons)
         )
     names = [one.name for one in lists]
     arrays = entries_for_matching(tx, [one.id for one in lists])
