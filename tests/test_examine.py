@@ -170,6 +170,7 @@ def test_an_honest_answer_is_taken() -> None:
         (("picture", "frames", 0, "pdq_quality"), 101),
         (("picture", "frames", 0, "frame"), None),
         (("picture", "frames", 0, "stored_dihedral"), ["x"]),
+        (("picture", "frames", 0, "stored_dihedral"), ["0" * 64] * 8),  # without its quality
     ],
 )
 def test_a_senseless_answer_is_refused(path: tuple[Any, ...], value: Any) -> None:

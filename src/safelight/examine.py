@@ -95,6 +95,7 @@ def _hash_frame(frame: Frame) -> FrameHashes:
         quality=upright.quality,
         dihedral=upright.dihedral,
         stored=None if stored is None else stored.dihedral,
+        stored_quality=None if stored is None else stored.quality,
     )
 
 
@@ -211,6 +212,8 @@ def _frame(untrusted_frame: dict[str, Any]) -> FrameHashes:
     frame = FrameHashes.from_json(untrusted_frame)
     _number(frame.number, 1 << 32)
     _number(frame.quality, 100)
+    if frame.stored is not None:
+        _number(frame.stored_quality, 100)
     for hashes in (frame.dihedral, frame.stored or frame.dihedral):
         if len(hashes) != 8 or not all(_HASH.fullmatch(value) for value in hashes):
             raise ValueError("hashes")

@@ -26,8 +26,15 @@ POLICY = MatchPolicy(radius=31, min_quality=50)
 DIGESTS = Digests(md5="0" * 32, sha1="0" * 40, sha256="0" * 64, size=1)
 
 
-def picture(quality=100, flags=(), mode=HashMode.EXACT):
-    frame = FrameHashes(number=0, quality=quality, dihedral=("ab" * 32,) * 8)
+def picture(quality=100, flags=(), mode=HashMode.EXACT, stored_quality=None):
+    hashes = ("ab" * 32,) * 8
+    frame = FrameHashes(
+        number=0,
+        quality=quality,
+        dihedral=hashes,
+        stored=None if stored_quality is None else hashes,
+        stored_quality=stored_quality,
+    )
     return ImageHashes(
         digests=DIGESTS,
         format="jpeg",
@@ -138,6 +145,9 @@ def test_the_nearest_hit_of_each_entry_is_kept_and_digests_come_first():
         (picture(mode=HashMode.FAST), [hit(3)], True),
         (picture(mode=HashMode.FAST, quality=81), [], True),
         (picture(mode=HashMode.FAST, quality=82), [], False),
+        # also where only the hash of the stored pixels drifted
+        (picture(mode=HashMode.FAST, quality=82, stored_quality=81), [], True),
+        (picture(mode=HashMode.FAST, quality=82, stored_quality=82), [], False),
         # an equal digest needs no PDQ
         (picture(mode=HashMode.FAST), [hit(algorithm=Algorithm.MD5)], False),
         (UNREAD, [], False),

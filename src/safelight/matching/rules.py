@@ -99,7 +99,13 @@ def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
         return False
     if any(hit.match.algorithm is Algorithm.PDQ for hit in hits):
         return True
-    return any(frame.quality < FAST_TRUSTED_QUALITY for frame in examined.frames)
+    qualities = (
+        quality
+        for frame in examined.frames
+        for quality in (frame.quality, frame.stored_quality)
+        if quality is not None
+    )
+    return any(quality < FAST_TRUSTED_QUALITY for quality in qualities)
 
 
 def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answer:
@@ -136,10 +142,11 @@ def _is_known(hit: Hit, policy: MatchPolicy) -> bool:
     return hit.match.distance == 0 and hit.quality >= policy.min_quality
 
 
-def _order(hit: Hit) -> tuple[bool, int, str, int, int]:
+def _order(hit: Hit) -> tuple[bool, int, int, str, int, int]:
+    """Digests, then from nearest; of equally near ones the hash that says more."""
     match = hit.match
     is_pdq = match.algorithm is Algorithm.PDQ
-    return (is_pdq, match.distance, match.list_name, match.entry, match.frame)
+    return (is_pdq, match.distance, -hit.quality, match.list_name, match.entry, match.frame)
 
 
 def _reason(hit: Hit, policy: MatchPolicy) -> str:
