@@ -174,7 +174,7 @@ def _request(mode: str, limits: DecodeLimits) -> dict[str, Any]:
     return {"mode": mode, "max_pixels": limits.max_pixels, "max_bytes": limits.max_bytes}
 
 
-_NONSENSE = (KeyError, TypeError, ValueError, IndexError)
+_NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 _WORD = re.compile(r"[A-Za-z0-9_]{0,40}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -184,7 +184,8 @@ def parse_answer(untrusted_answer: dict[str, Any], mode: HashMode) -> Examined:
     try:
         if "picture" in untrusted_answer:
             return _image_hashes(untrusted_answer, mode)
-        return _not_checked(untrusted_answer["code"], untrusted_answer, untrusted_answer["detail"])
+        detail = _word(untrusted_answer["detail"])
+        return _not_checked(untrusted_answer["code"], untrusted_answer, detail)
     except _NONSENSE as exc:
         raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
 
@@ -214,7 +215,7 @@ def _frame(untrusted_frame: dict[str, Any]) -> FrameHashes:
     _number(frame.quality, 100)
     if frame.stored is not None:
         _number(frame.stored_quality, 100)
-    for hashes in (frame.dihedral, frame.stored or frame.dihedral):
+    for hashes in (frame.dihedral, frame.dihedral if frame.stored is None else frame.stored):
         if len(hashes) != 8 or not all(_HASH.fullmatch(value) for value in hashes):
             raise ValueError("hashes")
     return frame
@@ -225,7 +226,8 @@ def _flags(untrusted_flags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _number(untrusted_value: object, most: int) -> int:
-    if not isinstance(untrusted_value, int) or not 0 <= untrusted_value <= most:
+    # JSON's true is an int to Python
+    if type(untrusted_value) is not int or not 0 <= untrusted_value <= most:
         raise ValueError("number")
     return untrusted_value
 
