@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 
 from safelight.decode.colour import pixels_of
 from safelight.decode.pixels import Frame, Picture, nothing_decoded
@@ -26,7 +26,6 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "webp": ("WEBP",),
     "tiff": ("TIFF",),
     "bmp": ("BMP",),
-    "avif": ("AVIF",),
 }
 _PAGES = {"tiff", "jpeg"}  # any frame can be reached without decoding those before it
 _TURNED_BY_PILLOW = {"tiff"}
@@ -93,7 +92,7 @@ class _Reader:
     def _frame(self, number: int) -> Frame:
         with _settings(self._limits, tolerant=self._tolerant):
             if self._image is None:
-                self._image = Image.open(self._source.stream(), formats=DECODERS[self._name])
+                self._image = self._open()
             image = self._image
             image.seek(number)
             self._limits.check_pixels(*image.size)
@@ -109,6 +108,12 @@ class _Reader:
             height=high,
             orientation=orientation,
         )
+
+    def _open(self) -> Image.Image:
+        stream = self._source.stream()
+        if self._name == "avif":  # Image.open() looks at the major brand only
+            return AvifImagePlugin.AvifImageFile(stream)
+        return Image.open(stream, formats=DECODERS[self._name])
 
     def count(self) -> int:
         """The number of frames; those after a fault are not counted."""
@@ -141,7 +146,7 @@ def open_picture(
 ) -> Picture:
     """Decode the first frame at once, the middle and the last one as they are asked for.
 
-    `name` is one of DECODERS. `skip_first`: leave the first frame out of `frames`.
+    `name` is "avif" or one of DECODERS. `skip_first`: leave the first frame out of `frames`.
     """
     stated = webp_size(source.head) if name == "webp" else None
     if stated is not None:
