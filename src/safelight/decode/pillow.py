@@ -84,7 +84,7 @@ class _Reader:
         self._tolerant, self._image = True, None
         frame = self._frame(number)
         ends_early = any(words in complaint for words in _ENDS_EARLY)
-        self.flags.add("truncated" if ends_early else "damaged")
+        self.flags.add(self._fault("truncated" if ends_early else "damaged", number))
         if nothing_decoded(frame.pixels if frame.bare is None else frame.bare):
             raise could_not_check("damaged")
         return frame
@@ -127,8 +127,16 @@ class _Reader:
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  as above
-            self.flags.add("truncated")
+            self.lost(1)
             return 1
+
+    def lost(self, number: int) -> None:
+        """Note that there is nothing to be had of frame `number`, or of those after it."""
+        self.flags.add(self._fault("truncated", number))
+
+    def _fault(self, flag: str, number: int) -> str:
+        """The flag for a fault: one in a later page says nothing against the first picture."""
+        return "more_pictures_missing" if number > 0 and self._name in _PAGES else flag
 
 
 def _orientation(image: Image.Image) -> int:
@@ -187,7 +195,7 @@ def _frames(reader: _Reader, first: Frame | None, wanted: tuple[int, ...]) -> It
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  the frames before it were good: keep them, and say so
-            reader.flags.add("truncated")
+            reader.lost(number)
             return
         _flag(reader, frame)
         yield frame

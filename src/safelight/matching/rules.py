@@ -34,6 +34,7 @@ FAST_TRUSTED_QUALITY = 82
 PARTIAL = {
     "truncated": "only the part of the picture that could be decoded was compared",
     "damaged": "the picture was decoded with errors, its hash may be off",
+    "more_pictures_missing": "a further picture that the file announces is missing or cut off",
     "frames_capped": "the animation is so long that its end was not looked at",
 }
 
