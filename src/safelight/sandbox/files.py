@@ -9,7 +9,7 @@ from safelight.errors import BadPath, CouldNotCheck
 # O_NONBLOCK: opening a pipe that nobody writes to must not wait. It means nothing for a file.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
-_NO_SUCH_PATH = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+_NO_SUCH_PATH = {errno.ENOENT, errno.ENOTDIR, errno.EINVAL}
 _NOT_PERMITTED = {errno.EACCES, errno.EPERM}
 
 
@@ -17,7 +17,8 @@ def open_for_examination(path: str | bytes | os.PathLike[str]) -> int:
     """Open a regular file and return its descriptor, which the caller closes.
 
     Raises BadPath when there is no such file or it is a folder, and CouldNotCheck with the code
-    `permission_denied`, `not_a_file` (a pipe, a device, a socket) or `read_error`.
+    `permission_denied`, `not_a_file` (a pipe, a device, a socket) or `read_error`; that is also
+    said of a path with too many links or too long a name, since there may well be a file.
     """
     shown = os.fsdecode(os.fspath(path))
     try:
