@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -135,7 +137,7 @@ def test_an_answer_is_small() -> None:
     """It crosses a socket; pixels must not."""
     import json  # noqa: PLC0415
 
-    from safelight.examine import work  # noqa: PLC0415
+    from safelight.examine_child import work  # noqa: PLC0415
 
     pictures = [photo().resize((64, 64)).rotate(90 * n) for n in range(3)]
     fd = memory_file(saved(pictures[0], "WEBP", save_all=True, append_images=pictures[1:]))
@@ -249,3 +251,13 @@ def test_whatever_a_child_says_is_an_answer_or_a_failure(data: st.DataObject, va
 def test_an_answer_of_any_shape_is_refused(value: Any) -> None:
     with pytest.raises(ChildFailed, match="senseless"):
         parse_answer({"picture": value}, HashMode.EXACT)
+
+
+def test_the_parent_loads_neither_numpy_nor_a_decoder() -> None:
+    program = "import sys, safelight.examine as e; print(e.__name__ in sys.modules, *sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = ran.stdout.split()
+    assert loaded[0] == "True"
+    assert not {"numpy", "PIL", "pi_heif", "simplejpeg", "safelight._kernel"} & set(loaded)
