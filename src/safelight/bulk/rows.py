@@ -79,6 +79,7 @@ def hash_row(path: bytes, examined: ImageHashes | NotChecked) -> dict[str, Any]:
         row["frames"] = [frame.to_json() for frame in examined.frames]
     elif examined.frames[0].stored is not None:
         row["stored_dihedral"] = list(examined.frames[0].stored)
+        row["stored_quality"] = examined.frames[0].stored_quality
     return row
 
 

@@ -32,6 +32,8 @@ FLAGS: dict[str, str] = {
     "damaged": "The decoder complained and was told to go on; the pixels may be partly wrong.",
     "animated": "First, middle and last frame were hashed.",
     "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
+    "more_pictures_missing": "Further pictures or pages that the file announces are not in it, or "
+    "not whole; the first was hashed.",
     "frames_capped": "The animation is so long that the frames are taken from its beginning.",
     "turned": "An EXIF orientation was applied; the hash of the stored pixels is given as well.",
     "transparent": "The picture was laid on white; the hash without that is given as well.",
