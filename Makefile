@@ -17,6 +17,7 @@ help:
 	@echo "make check  format, lint, types, layers, C++ tests under sanitizers, tests: what CI runs"
 	@echo "make bench  print how fast it is, as ratios to the peers"
 	@echo "make docs   build the documentation into docs/_build/html"
+	@echo "make clean  remove what was built, the environment included"
 	@echo "make lock   renew the lock files (needs network)"
 
 run: env-run
@@ -70,17 +71,22 @@ clean:
 system:
 	@.ci/system-packages $(PYTHON)
 
-$(BIN)/python: | system
+# A stamp, not bin/python: an environment that was only half made does not count.
+$(STAMPS)/venv: | system
+	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	mkdir -p $(STAMPS)
+	touch $@
 
-$(STAMPS)/locked-%: lock/%.txt | $(BIN)/python
-	$(PIP) install --require-hashes -r lock/$*.txt
+$(STAMPS)/locked-%: lock/%.txt | $(STAMPS)/venv
+	@echo "Installing the packages of lock/$*.txt; the first time this takes about two minutes"
+	@$(PIP) install --require-hashes -r lock/$*.txt
 	touch $@
 
 # The kernel is rebuilt when its sources change; the Python sources are used where they lie.
-$(STAMPS)/built: $(KERNEL) pyproject.toml | $(BIN)/python
-	$(PIP) install --no-build-isolation --no-deps --editable .
+$(STAMPS)/built: $(KERNEL) pyproject.toml | $(STAMPS)/venv
+	@echo "Building the kernel"
+	@$(PIP) install --no-build-isolation --no-deps --editable .
 	touch $@
 
 .SECONDARY:

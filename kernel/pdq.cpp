@@ -59,8 +59,9 @@ Pdq pdq_of(const Plane& plane) {
     check_plane(plane);
     if (is_too_small(plane.height, plane.width)) return {};
     const Plane64 filtered = fast_plane(plane);
-    const Doubts doubts = doubts_of(plane.height, plane.width);
-    const Hashes hashes = hash_bits(low_frequencies(filtered), doubts);
+    const Coefficients coefficients = low_frequencies(filtered);
+    const Doubts doubts = doubts_of(filtered, coefficients, plane.height, plane.width);
+    const Hashes hashes = hash_bits(coefficients, doubts);
     const Quality quality = quality_of(filtered, doubts.step);
     if (!hashes.sure || quality.lowest != quality.highest) {
         return pdq_by_reference(plane);
@@ -80,8 +81,8 @@ Pdq pdq_of_scaled(const Plane& grey, int full_height, int full_width, int eighth
     const int height = (full_height + block - 1) / block;
     const int width = (full_width + block - 1) / block;
     if (grey.channels != 1 || grey.height != height || grey.width != width) {
-        throw std::invalid_argument("the scaled plane must be " + std::to_string(height) + " rows by " +
-                                    std::to_string(width) + " columns of grey");
+        throw std::invalid_argument("the scaled plane must be " + std::to_string(height) +
+                                    " rows by " + std::to_string(width) + " columns of grey");
     }
     if (eighths == 8) return pdq_of(grey);
     if (is_too_small(full_height, full_width)) return {};

@@ -10,8 +10,11 @@ namespace safelight {
 namespace {
 
 constexpr int side = 16;
-constexpr float coefficient_drift = 4e-3F;
-constexpr float step_drift = 1e-3F;
+constexpr float deviations = 24;
+constexpr float step_deviations = 10;
+constexpr float own_share = 4e-6F;     // of a coefficient's own size
+constexpr float own_rounding = 1e-4F;  // of our own sums in float, and of the transform's
+constexpr float photo_spread = 12;     // of photographs' coefficients, with few exceptions
 
 using Row = std::array<float, pdq_points>;
 
@@ -119,9 +122,10 @@ bool is_clear_cut(const Coefficients& values, float middle, const Coefficients& 
     int above = 0;
     for (std::size_t k = 0; k < values.size(); ++k) {
         const bool is_above = values[k] > middle;
+        const float doubt = doubts[k] + own_share * std::fabs(values[k]);
         above += is_above ? 1 : 0;
-        highest_below = std::max(highest_below, is_above ? highest_below : values[k] + doubts[k]);
-        lowest_above = std::min(lowest_above, is_above ? values[k] - doubts[k] : lowest_above);
+        highest_below = std::max(highest_below, is_above ? highest_below : values[k] + doubt);
+        lowest_above = std::min(lowest_above, is_above ? values[k] - doubt : lowest_above);
     }
     return above == 128 && highest_below < lowest_above;
 }
@@ -144,6 +148,43 @@ bool hash_family(const Coefficients& coefficients, const Family& family,
         set_bit(transposed, k % side, k / side);
     }
     return is_clear_cut(values, middle, doubts);
+}
+
+// How far half of the coefficients are from their median; above zero.
+float spread_of(const Coefficients& coefficients) {
+    const float middle = middle_of(coefficients);
+    Coefficients away;
+    for (std::size_t k = 0; k < away.size(); ++k) away[k] = std::fabs(coefficients[k] - middle);
+    return std::max(1e-6F, middle_of(away));
+}
+
+// The mean square of the unit in the last place of window × luma.
+float mean_square_unit(const Plane64& plane, float window) {
+    std::array<float, pdq_points> sums{};
+    for (std::size_t i = 0; i < plane.size(); i += pdq_points) {
+        for (std::size_t j = 0; j < pdq_points; ++j) {
+            const auto bits = std::bit_cast<std::uint32_t>(window * plane[i + j]);
+            const float unit = std::bit_cast<float>(bits & 0x7f800000U) * 0x1p-23F;
+            sums[j] += unit * unit;
+        }
+    }
+    float sum = 0;
+    for (const float one : sums) sum += one;
+    return sum / static_cast<float>(plane.size());
+}
+
+// A of the derivation: the variance that a box along `size` pixels gives to frequency 1.
+float walk_of(const Plane64& plane, int size) {
+    constexpr float weight = pdq_points / (6 * std::numbers::pi_v<float> * std::numbers::pi_v<float>);
+    const auto window = static_cast<float>(box_window(size));
+    return weight * static_cast<float>(size) * mean_square_unit(plane, window) / (window * window);
+}
+
+// The deviation of a step in percent of the full range, from the sum of both walks' A: the whole
+// walk has the variance A π²/64, a difference of two of them twice that.
+float step_deviation(float walks) {
+    constexpr float share = 2 * std::numbers::pi_v<float> * std::numbers::pi_v<float> / pdq_points;
+    return std::sqrt(share * walks) * 100 / 255;
 }
 
 struct StepSums {
@@ -176,15 +217,19 @@ Coefficients low_frequencies(const Plane64& plane) {
     return out;
 }
 
-Doubts doubts_of(int height, int width) {
-    const float stretch = std::sqrt(static_cast<float>(height) / static_cast<float>(width));
-    const float down = std::max(1.0F, stretch);
-    const float across = std::max(1.0F, 1 / stretch);
-    Doubts doubts{{}, step_drift * std::max(down, across)};
+Doubts doubts_of(const Plane64& plane, const Coefficients& coefficients, int height, int width) {
+    const float tall = static_cast<float>(box_window(height));
+    const float wide = static_cast<float>(box_window(width));
+    const float down = walk_of(plane, height) * (1 + 1 / wide);
+    const float across = walk_of(plane, width) * 2 / tall;
+    const float repeats = std::max(1.0F, photo_spread / spread_of(coefficients));
+    Doubts doubts{{}, own_rounding + repeats * step_deviations * step_deviation(down + across)};
     for (int k = 0; k < side * side; ++k) {
+        const auto row = static_cast<float>(k / side + 1);
+        const auto column = static_cast<float>(k % side + 1);
         doubts.coefficients[static_cast<std::size_t>(k)] =
-            coefficient_drift * (down / static_cast<float>(k / side + 1) +
-                                 across / static_cast<float>(k % side + 1));
+            own_rounding +
+            repeats * deviations * std::sqrt(down / (row * row) + across / (column * column));
     }
     return doubts;
 }

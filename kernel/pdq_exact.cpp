@@ -1,201 +1,170 @@
 #include "pdq_exact.hpp"
 
 #include <algorithm>
+#include <bit>
+#include <limits>
 #include <vector>
+
+#include "pdq_exact_band.hpp"
 
 namespace safelight {
 namespace {
 
-constexpr int group = 8;  // rows that go through a box along the rows side by side
+// One box along a side of `size` pixels.
+struct Box {
+    explicit Box(int side) : size(side), window(box_window(side)) {}
 
-std::vector<float> floats(int count, int each = 1) {
-    return std::vector<float>(static_cast<std::size_t>(count) * static_cast<std::size_t>(each));
-}
-
-// The pixels under the box at every position along a side.
-std::vector<float> box_lengths(int size) {
-    const int window = box_window(size);
-    std::vector<float> lengths = floats(size);
-    for (int i = 0; i < size; ++i) {
-        const int first = std::max(0, i - box_left(window));
-        const int last = std::min(size - 1, i + box_right(window));
-        lengths[static_cast<std::size_t>(i)] = static_cast<float>(last - first + 1);
+    // The pixels under the box at a pixel; none outside of the side.
+    int length(int pixel) const {
+        if (pixel < 0 || pixel >= size) return 0;
+        return std::min(size - 1, pixel + right()) - std::max(0, pixel - box_left(window)) + 1;
     }
-    return lengths;
-}
+    int right() const { return box_right(window); }
 
-// A box down the columns that takes one row at a time and keeps only a window of them.
-class ColumnBox {
-public:
-    ColumnBox(int width, int height)
-        : width_(width), height_(height), window_(box_window(height)), lengths_(box_lengths(height)),
-          sums_(floats(width)), kept_(floats(window_, width)), out_(floats(width)) {}
-
-    // Adds a row; calls `emit(row)` when that completes a row of output.
-    template <class Emit>
-    void push(const float* row, Emit&& emit) {
-        float* __restrict kept = slot(taken_);
-        float* __restrict sums = sums_.data();
-        if (taken_ < window_) {
-            for (int x = 0; x < width_; ++x) sums[x] += row[x];
-        } else {
-            for (int x = 0; x < width_; ++x) sums[x] = (sums[x] + row[x]) - kept[x];
-        }
-        std::copy(row, row + width_, kept);
-        if (taken_++ >= box_right(window_)) give(emit);
-        if (taken_ == height_) finish(emit);
-    }
-
-private:
-    float* slot(int y) {
-        return kept_.data() + static_cast<std::size_t>(y % window_) * static_cast<std::size_t>(width_);
-    }
-
-    template <class Emit>
-    void give(Emit& emit) {
-        const float length = lengths_[static_cast<std::size_t>(given_++)];
-        const float* __restrict sums = sums_.data();
-        float* __restrict out = out_.data();
-        for (int x = 0; x < width_; ++x) out[x] = sums[x] / length;
-        emit(out_.data());
-    }
-
-    template <class Emit>
-    void finish(Emit& emit) {
-        for (int y = height_ - window_; given_ < height_; ++y) {
-            const float* __restrict kept = slot(y);
-            float* __restrict sums = sums_.data();
-            for (int x = 0; x < width_; ++x) sums[x] -= kept[x];
-            give(emit);
-        }
-    }
-
-    int width_;
-    int height_;
-    int window_;
-    int taken_ = 0;
-    int given_ = 0;
-    std::vector<float> lengths_;
-    std::vector<float> sums_;
-    std::vector<float> kept_;
-    std::vector<float> out_;
+    int size;
+    int window;
 };
 
-// A box along `group` rows at once; the rows lie side by side, pixel by pixel.
-class RowBox {
+// The length 0 stands for a mean that must become zero; see ExactLength.
+ExactLength exact_length(int length, bool fused) {
+    if (length == 0) return {fused ? 1.0F : std::numeric_limits<float>::infinity(), 0.0F};
+    return {static_cast<float>(length), 1.0F / static_cast<float>(length)};
+}
+
+// Floats at the start of a cache line.
+class Floats {
 public:
-    explicit RowBox(int width)
-        : width_(width), window_(box_window(width)), lengths_(box_lengths(width)),
-          in_(floats(width, group)), out_(floats(width, group)) {}
+    explicit Floats(std::size_t count) : lines_((count + per_line - 1) / per_line) {}
+    float* data() { return lines_.data()->values; }
+    void clear() { std::fill(lines_.begin(), lines_.end(), Line{}); }
 
-    void set_row(int lane, const float* row) {
-        for (int x = 0; x < width_; ++x) in_[at(x, lane)] = row[x];
-    }
+private:
+    static constexpr std::size_t per_line = 16;
+    struct alignas(64) Line {
+        float values[per_line];
+    };
+    std::vector<Line> lines_;
+};
 
-    void run() {
-        float sums[group] = {};
-        const int right = box_right(window_);
-        for (int x = 0; x < width_ + right; ++x) {
-            step(x, sums);
-            if (x >= right) give(x - right, sums);
+// The last of the four boxes: down the 64 columns that are kept, of which it keeps 64 rows.
+class LastBox {
+public:
+    explicit LastBox(int height)
+        : box_(height), kept_(static_cast<std::size_t>(box_.window) * pdq_points) {}
+
+    void push(const std::array<float, pdq_points>& row) {
+        float* __restrict oldest = kept_.data() + (taken_ % box_.window) * pdq_points;
+        for (std::size_t i = 0; i < pdq_points; ++i) {
+            sums_[i] = (sums_[i] + row[i]) - oldest[i];
+            oldest[i] = row[i];
         }
+        give(taken_++ - box_.right());
     }
 
-    float value(int x, int lane) const { return out_[at(x, lane)]; }
-
-    void get_row(int lane, float* row) const {
-        for (int x = 0; x < width_; ++x) row[x] = value(x, lane);
+    // The points of the last rows, whose box reaches below the picture.
+    const Plane64& finish() {
+        for (int i = 0; i < box_.right(); ++i) push({});
+        return out_;
     }
 
 private:
-    static std::size_t at(int x, int lane) {
-        return static_cast<std::size_t>(x) * group + static_cast<std::size_t>(lane);
-    }
-
-    void step(int x, float* sums) const {
-        if (x < width_) {
-            for (int lane = 0; lane < group; ++lane) sums[lane] += in_[at(x, lane)];
-        }
-        if (x >= window_) {
-            for (int lane = 0; lane < group; ++lane) sums[lane] -= in_[at(x - window_, lane)];
+    void give(int pixel) {
+        for (; point_ < pdq_points && kept_pixel(point_, box_.size) == pixel; ++point_) {
+            const auto length = static_cast<float>(box_.length(pixel));
+            float* row = out_.data() + pdq_points * point_;
+            for (std::size_t i = 0; i < pdq_points; ++i) row[i] = sums_[i] / length;
         }
     }
 
-    void give(int x, const float* sums) {
-        const float length = lengths_[static_cast<std::size_t>(x)];
-        for (int lane = 0; lane < group; ++lane) out_[at(x, lane)] = sums[lane] / length;
-    }
-
-    int width_;
-    int window_;
-    std::vector<float> lengths_;
-    std::vector<float> in_;
-    std::vector<float> out_;
+    Box box_;
+    std::vector<float> kept_;
+    std::array<float, pdq_points> sums_{};
+    Plane64 out_{};
+    int taken_ = 0;
+    int point_ = 0;
 };
 
 // Along the rows, down the columns, along the rows, down the columns; then every kept pixel.
 class ExactFilter {
 public:
-    explicit ExactFilter(const Plane& plane)
-        : plane_(plane), first_(plane.width), second_(plane.width),
-          first_down_(plane.width, plane.height), second_down_(pdq_points, plane.height),
-          line_(floats(plane.width)) {}
+    ExactFilter(const Plane& plane, BandCode code)
+        : plane_(plane), code_(code), across_(plane.width), down_(plane.height),
+          steps_(whole_bands(plane.width + 2 * across_.right())),
+          ring_(static_cast<int>(std::bit_ceil(
+              static_cast<unsigned>(across_.window + code.lanes)))),
+          first_ring_(in_band(ring_)), second_ring_(in_band(ring_)), sums_(size_of(steps_)),
+          kept_(size_of(steps_) * size_of(down_.window)), means_(in_band(pdq_points)),
+          below_(size_of(plane.row_bytes())), last_(plane.height) {
+        for (int step = 0; step < steps_; ++step) {
+            const int pixel = step - across_.right();
+            lengths_.push_back(exact_length(across_.length(pixel), code.fused));
+        }
+        for (int i = 0; i < pdq_points; ++i) {
+            const int pixel = kept_pixel(i, plane.width);
+            points_[size_of(i)] = {pixel + 2 * across_.right(),
+                                   static_cast<float>(across_.length(pixel))};
+        }
+    }
 
     Plane64 run() {
-        for (int y = 0; y < plane_.height; y += group) take_group(y);
-        return out_;
+        const ExactWork work{plane_.channels,  plane_.row_bytes(),   across_.window,
+                             steps_,           ring_ - 1,            lengths_.data(),
+                             points_.data(),   first_ring_.data(),   second_ring_.data(),
+                             sums_.data(),     means_.data()};
+        for (int y = 0; y < plane_.height + down_.right(); y += code_.lanes) {
+            first_ring_.clear();
+            second_ring_.clear();
+            code_.run(work, band_at(y));
+            push_means(y - down_.right());
+        }
+        return last_.finish();
     }
 
 private:
-    void take_group(int y) {
-        const int rows = std::min(group, plane_.height - y);
-        for (int lane = 0; lane < rows; ++lane) {
-            luma_row(plane_.row(y + lane), plane_.width, plane_.channels, line_.data());
-            first_.set_row(lane, line_.data());
-        }
-        first_.run();
-        for (int lane = 0; lane < rows; ++lane) {
-            first_.get_row(lane, line_.data());
-            first_down_.push(line_.data(), [this](const float* row) { take_blurred(row); });
-        }
+    static std::size_t size_of(int count) { return static_cast<std::size_t>(count); }
+    std::size_t in_band(int count) const { return size_of(count) * size_of(code_.lanes); }
+    int whole_bands(int count) const {
+        return (count + code_.lanes - 1) / code_.lanes * code_.lanes;
     }
 
-    void take_blurred(const float* row) {
-        second_.set_row(waiting_++, row);
-        ++blurred_;
-        if (waiting_ == group || blurred_ == plane_.height) take_waiting();
+    ExactBand band_at(int y) {
+        ExactBand band{};
+        for (int k = 0; k < code_.lanes; ++k) {
+            const int row = y + k;
+            band.rows[k] = row < plane_.height ? plane_.row(row) : below_.data();
+            band.kept[k] = kept_.data() + size_of(row % down_.window) * size_of(steps_);
+            band.lengths[k] = exact_length(down_.length(row - down_.right()), code_.fused);
+        }
+        return band;
     }
 
-    void take_waiting() {
-        second_.run();
-        for (int lane = 0; lane < waiting_; ++lane) {
-            std::array<float, pdq_points> kept;
+    // Hands the band's rows on; the first of them is row `y` of the picture, if it has one.
+    void push_means(int y) {
+        for (int k = 0; k < code_.lanes; ++k) {
+            if (y + k < 0 || y + k >= plane_.height) continue;
+            std::array<float, pdq_points> row;
             for (int i = 0; i < pdq_points; ++i) {
-                kept[static_cast<std::size_t>(i)] = second_.value(kept_pixel(i, plane_.width), lane);
+                row[size_of(i)] = means_.data()[i * code_.lanes + k];
             }
-            second_down_.push(kept.data(), [this](const float* values) { keep(values); });
+            last_.push(row);
         }
-        waiting_ = 0;
-    }
-
-    void keep(const float* values) {
-        while (point_ < pdq_points && kept_pixel(point_, plane_.height) == done_) {
-            std::copy(values, values + pdq_points, out_.begin() + pdq_points * point_++);
-        }
-        ++done_;
     }
 
     Plane plane_;
-    RowBox first_;
-    RowBox second_;
-    ColumnBox first_down_;
-    ColumnBox second_down_;
-    std::vector<float> line_;
-    Plane64 out_{};
-    int waiting_ = 0;
-    int blurred_ = 0;
-    int point_ = 0;
-    int done_ = 0;
+    BandCode code_;
+    Box across_;
+    Box down_;
+    int steps_;
+    int ring_;
+    std::vector<ExactLength> lengths_;
+    std::array<ExactPoint, pdq_points> points_;
+    Floats first_ring_;
+    Floats second_ring_;
+    Floats sums_;
+    Floats kept_;
+    Floats means_;
+    std::vector<std::uint8_t> below_;
+    LastBox last_;
 };
 
 }  // namespace
@@ -204,11 +173,16 @@ void luma_row(const std::uint8_t* pixels, int width, int channels, float* out) {
     const int green = channels == 3 ? 1 : 0;
     const int blue = channels == 3 ? 2 : 0;
     for (int x = 0; x < width; ++x, pixels += channels) {
-        out[x] = static_cast<float>(pixels[0] * 0.299 + pixels[green] * 0.587 + pixels[blue] * 0.114);
+        out[x] = static_cast<float>(pixels[0] * 0.299 + pixels[green] * 0.587 +
+                                    pixels[blue] * 0.114);
     }
 }
 
-Plane64 exact_plane(const Plane& plane) { return ExactFilter(plane).run(); }
+Plane64 exact_plane(const Plane& plane) { return exact_plane(plane, active_isa()); }
+
+Plane64 exact_plane(const Plane& plane, Isa isa) {
+    return ExactFilter(plane, band_code(isa)).run();
+}
 
 Plane64 unfiltered_plane(const Plane& plane) {
     Plane64 out;

@@ -4,6 +4,7 @@
 // of every addition. Where a hash bit hangs on them, only the same order gives the same bit.
 #pragma once
 
+#include "cpu.hpp"
 #include "pdq_filter.hpp"
 
 namespace safelight {
@@ -13,6 +14,9 @@ void luma_row(const std::uint8_t* pixels, int width, int channels, float* out);
 
 // The 64 × 64 values of luma that the reference's filter gives, bit for bit.
 Plane64 exact_plane(const Plane& plane);
+
+// The same with one instruction set, which this processor must have; for tests.
+Plane64 exact_plane(const Plane& plane, Isa isa);
 
 // The luma of a picture of 64 × 64 pixels; the reference hashes this one without a filter.
 Plane64 unfiltered_plane(const Plane& plane);

@@ -73,7 +73,9 @@ SAFELIGHT_INLINE void add_whole_rows(const Strip& from, const float* weights, in
     for (; i < count; ++i, rest.pixels += rest.stride) {
         const auto weight = static_cast<Sums>(weights[i]);
         const std::uint8_t* __restrict row = rest.pixels;
-        for (int x = 0; x < from.length; ++x) sums[x] = static_cast<Sums>(sums[x] + row[x] * weight);
+        for (int x = 0; x < from.length; ++x) {
+            sums[x] = static_cast<Sums>(sums[x] + row[x] * weight);
+        }
     }
     for (int x = 0; x < from.length; ++x) out[x] += static_cast<float>(sums[x]);
 }
@@ -141,7 +143,8 @@ SAFELIGHT_INLINE void sum_across(const float* line, const Plan& columns, float u
         Four sums[4];
         for (std::size_t k = 0; k < 4; ++k) {
             const Tent& tent = columns.tents[i + k];
-            sums[k] = four_sums(line + tent.first, columns.weights.data() + tent.weights, tent.count);
+            const float* weights = columns.weights.data() + tent.weights;
+            sums[k] = four_sums(line + tent.first, weights, tent.count);
         }
         const Four a = __builtin_shufflevector(sums[0], sums[1], 0, 4, 1, 5);
         const Four b = __builtin_shufflevector(sums[0], sums[1], 2, 6, 3, 7);

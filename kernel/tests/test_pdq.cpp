@@ -4,6 +4,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <numbers>
 #include <random>
 #include <stdexcept>
 #include <vector>
@@ -45,6 +46,19 @@ Plane64 fast_plane(const Plane& plane) {
     const Plan columns = make_plan(plane.width, 1);
     return filter_plane(plane, make_plan(plane.height, 1),
                         plane.channels == 3 ? plan_for_rgb(columns) : columns);
+}
+
+Plane64 even_plane(float luma) {
+    Plane64 plane;
+    plane.fill(luma);
+    return plane;
+}
+
+// Values of which half are within `spread` of their median.
+Coefficients spread_values(float spread) {
+    Coefficients values;
+    for (int k = 0; k < 256; ++k) values[static_cast<std::size_t>(k)] = spread * static_cast<float>(k - 127) / 64;
+    return values;
 }
 
 float largest_difference(const Plane64& a, const Plane64& b) {
@@ -156,7 +170,7 @@ TEST("a turned hash is the hash of the turned picture") {
 }
 
 TEST("a bit is sure when no doubt reaches across the median") {
-    const Doubts doubts = doubts_of(100, 100);
+    const Doubts doubts = doubts_of(even_plane(128), spread_values(20), 100, 100);
     CHECK(!hash_bits(Coefficients{}, doubts).sure);
     Coefficients steps;
     std::mt19937 random(1);
@@ -167,12 +181,45 @@ TEST("a bit is sure when no doubt reaches across the median") {
 }
 
 TEST("doubt falls with the frequency and grows with the stretch of the picture") {
-    const Doubts even = doubts_of(500, 500);
-    const Doubts wide = doubts_of(50, 5000);
-    CHECK(even.coefficients[255] * 15 < even.coefficients[0]);
-    CHECK(even.coefficients[15] == even.coefficients[240]);
-    CHECK(wide.coefficients[240] > 5 * even.coefficients[240]);  // low along the rows
-    CHECK(wide.step > 5 * even.step);
+    const Doubts even = doubts_of(even_plane(128), spread_values(20), 500, 500);
+    const Doubts wide = doubts_of(even_plane(128), spread_values(20), 50, 5000);
+    CHECK(even.coefficients[255] * 10 < even.coefficients[0]);
+    CHECK(wide.coefficients[240] > 3 * even.coefficients[240]);  // low along the rows
+    CHECK(wide.step > 2 * even.step);
+}
+
+TEST("doubt is the derived number of deviations") {
+    // Sides of 8192: windows of 64, sums of 64 × 128 = 2^13, whose unit is 2^-10.
+    const Doubts doubts = doubts_of(even_plane(128), spread_values(20), 8192, 8192);
+    const double unit = 1.0 / 1024 / 64;
+    const double walk = 8192.0 / 64 / 6 * unit * unit * 4096 / (std::numbers::pi * std::numbers::pi);
+    const double wanted = std::sqrt(walk * (1 + 1.0 / 64) / 4 + walk * 2 / 64 / 9);
+    CHECK(std::fabs(doubts.coefficients[16 + 2] / (24 * wanted + 1e-4) - 1) < 1e-4);
+    const double step = std::sqrt(2 * 8192 * 2.0 / 12 * unit * unit * (1 + 3.0 / 64)) * 100 / 255;
+    CHECK(std::fabs(doubts.step / (10 * step + 1e-4) - 1) < 1e-4);
+}
+
+TEST("a dark picture's doubts are smaller, a black one's no more than our own rounding") {
+    const Doubts bright = doubts_of(even_plane(200), spread_values(20), 500, 700);
+    const Doubts dark = doubts_of(even_plane(20), spread_values(20), 500, 700);
+    const Doubts black = doubts_of(even_plane(0), spread_values(20), 500, 700);
+    CHECK(dark.coefficients[0] * 5 < bright.coefficients[0]);
+    CHECK(black.coefficients[0] == black.coefficients[255] && black.coefficients[0] > 0);
+}
+
+TEST("doubt grows where the coefficients crowd at the median") {
+    const Plane64 plane = even_plane(128);
+    const Doubts photo = doubts_of(plane, spread_values(20), 900, 900);
+    const Doubts other = doubts_of(plane, spread_values(90), 900, 900);
+    const Doubts pattern = doubts_of(plane, spread_values(3), 900, 900);
+    CHECK(photo.step == other.step);
+    CHECK(std::fabs((pattern.step - 1e-4F) / (photo.step - 1e-4F) - 4) < 1e-3);
+    for (std::size_t k = 0; k < 256; ++k) {
+        CHECK(photo.coefficients[k] == other.coefficients[k]);
+        CHECK(pattern.coefficients[k] > 3 * photo.coefficients[k]);
+    }
+    const Doubts blank = doubts_of(plane, Coefficients{}, 900, 900);
+    CHECK(!hash_bits(spread_values(20), blank).sure);
 }
 
 TEST("doubt about a step widens the range of the quality") {

@@ -29,6 +29,11 @@ _HOMES = {
 }
 
 
+def __dir__() -> list[str]:
+    """The public names, loaded or not."""
+    return sorted([*globals(), *__all__])
+
+
 def __getattr__(name: str) -> Any:
     """Load a public name on first use, so that `safelight --help` does not pay for NumPy."""
     if name not in _HOMES:

@@ -61,7 +61,7 @@ def hash_image(
 
 
 def scan(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
     hashes: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     algorithm: Algorithm | Literal["pdq", "md5", "sha1", "sha256"] | None = None,
@@ -81,12 +81,14 @@ def scan(
     """
     policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=HashMode(mode))
     files = [hashes] if isinstance(hashes, str | os.PathLike) else list(hashes)
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
     kind = None if algorithm is None else Algorithm(algorithm)
     loaded = load_files(Sources.of(None, [Path(file) for file in files], kind))
     for warning in loaded.warnings:
         warnings.warn(warning, stacklevel=2)
     roots = outermost(check_roots(paths))
-    count = jobs or len(os.sched_getaffinity(0))
+    count = len(os.sched_getaffinity(0)) if jobs is None else jobs
     return scan_all(walk(roots), _examiner("child"), loaded.matcher, policy, jobs=count)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from safelight import __version__, kernel
 from safelight.app import open_app
-from safelight.bulk.state import unfinished_scans
+from safelight.bulk.state import is_running, unfinished_scans
 from safelight.clock import utc_now
 from safelight.errors import SafelightError
 from safelight.examine import make_pool
@@ -125,11 +125,18 @@ def _lists(store: Any) -> Iterator[Check]:
         except SafelightError as exc:
             yield Check("hash lists", Health.ATTENTION, str(exc))
             continue
-        yield Check("hash lists", Health.OK, f"{one.name}: {entries:,} entries")
+        yield Check(
+            "hash lists",
+            Health.OK,
+            f"{one.name}: {entries:,} {'entry' if entries == 1 else 'entries'}",
+        )
 
 
 def _scans(settings: Settings) -> Iterator[Check]:
     for request in unfinished_scans(settings.home):
+        if is_running(request):
+            yield Check("scans", Health.OK, f"{request.scan_id} is running")
+            continue
         detail = f"{request.scan_id} has not ended: safelight scan --resume {request.scan_id}"
         yield Check("scans", Health.ATTENTION, detail)
 

@@ -1,10 +1,12 @@
 """Our own files on disk: private, whole or not there, and with errors that say what to do."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from safelight.errors import BadPath, BadSetting, DiskFull
 
@@ -24,7 +26,7 @@ def disk_errors(path: Path) -> Iterator[None]:
     except OSError as exc:
         shown = show_path(path)
         if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise DiskFull(f"{shown}: the disk is full. Make room and run this again.") from exc
+            raise DiskFull(f"{shown}: the disk is full: make room first.") from exc
         if exc.errno == errno.EEXIST:
             raise BadPath(f"{shown} exists already; name another file.") from exc
         raise BadPath(f"{shown}: cannot be used: {exc.strerror}.") from exc
@@ -77,6 +79,11 @@ def make_private_folder(path: Path) -> None:
             f"{show_path(path)} can be written by other users: chmod go-w {show_path(path)}, or "
             "choose another folder (SAFELIGHT_HOME)."
         )
+
+
+def to_line(row: dict[str, Any]) -> str:
+    """One row as one line of JSON, with its line end."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def show_path(path: bytes | str | Path) -> str:

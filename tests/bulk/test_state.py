@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from safelight.bulk.state import ScanState, refuse_inside, unfinished_scans
+from safelight.bulk.request import ScanRequest, inodes_of
+from safelight.bulk.state import (
+    ScanState,
+    is_running,
+    new_scan_id,
+    refuse_inside,
+    unfinished_scans,
+)
 from safelight.errors import BadInput, BadPath, CorruptFile, DiskFull
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
@@ -20,11 +27,24 @@ SOURCES = Sources(hashes=("/hashes.csv",), algorithm=Algorithm.SHA256)
 
 
 def row(path="/a.jpg", verdict="no_match", **more):
-    return {"path": path, "verdict": verdict, "fully_checked": True, "matches": [], **more}
+    matches = [{}] if verdict in ("known", "similar") else []
+    return {"path": path, "verdict": verdict, "fully_checked": True, "matches": matches, **more}
 
 
 def begin(home: Path, result: Path | None = None, now: datetime = NOW) -> ScanState:
-    return ScanState.create(home, [b"/tree\xff"], SOURCES, POLICY, result=result, now=now)
+    root = os.fsencode(home.parent / "tree") + b"\xff"
+    os.makedirs(root, exist_ok=True)
+    scan_id = new_scan_id(now)
+    request = ScanRequest(
+        scan_id=scan_id,
+        roots=(root,),
+        inodes=inodes_of([root]),
+        result=str(result or home / "scans" / scan_id / "results.jsonl"),
+        sources=SOURCES,
+        policy=POLICY,
+        fingerprint="f" * 32,
+    )
+    return ScanState.create(home, request)
 
 
 def test_a_stopped_scan_goes_on_with_what_it_was_asked(tmp_path: Path):
@@ -33,7 +53,6 @@ def test_a_stopped_scan_goes_on_with_what_it_was_asked(tmp_path: Path):
         state.write(row("/b.jpg"))
     with ScanState.reopen(tmp_path, state.request.scan_id) as again:
         assert again.request == state.request
-        assert again.request.roots == (b"/tree\xff",)
         assert (again.is_done(b"/a.jpg"), again.is_done(b"/c.jpg")) == (True, False)
         assert dict(again.tally.verdicts) == {"known": 1, "no_match": 1}
         assert [one["path"] for one in again.rows_so_far()] == ["/a.jpg", "/b.jpg"]
@@ -104,9 +123,13 @@ def test_an_existing_results_file_is_not_overwritten(tmp_path: Path):
 def test_a_running_scan_is_not_resumed(tmp_path: Path):
     with begin(tmp_path) as state:
         state.write(row())
+        assert is_running(state.request)
         with pytest.raises(BadInput, match="still running"):
+            ScanState.reopen(tmp_path, state.request.scan_id)
+        with pytest.raises(BadInput, match="no unfinished scan"):
             ScanState.reopen(tmp_path, "last")
         state.write(row("/b.jpg"))
+    assert not is_running(state.request)
     assert len(Path(state.request.result).read_text().splitlines()) == 2
 
 
@@ -139,6 +162,36 @@ def test_damage_is_told(tmp_path: Path, name: str):
     (tmp_path / "scans" / state.request.scan_id / name).write_bytes(b"\x00{\n")
     with pytest.raises(CorruptFile):
         ScanState.reopen(tmp_path, state.request.scan_id)
+
+
+def test_one_damaged_scan_does_not_hide_the_others(tmp_path: Path):
+    begin(tmp_path).close()
+    with begin(tmp_path, now=NOW.replace(hour=9)) as damaged:
+        pass
+    (tmp_path / "scans" / damaged.request.scan_id / "scan.json").write_text("{")
+    with ScanState.reopen(tmp_path, "last") as state:
+        assert state.request.scan_id != damaged.request.scan_id
+
+
+def test_a_root_that_became_another_folder_is_refused(tmp_path: Path):
+    with begin(tmp_path / "home") as state:
+        state.write(row())
+    (root,) = state.request.roots
+    os.rename(root, root + b" elsewhere")  # its inode stays in use
+    with pytest.raises(BadPath, match="is the medium mounted"):
+        ScanState.reopen(tmp_path / "home", "last")
+    os.mkdir(root)
+    with pytest.raises(BadPath, match="is the medium mounted"):
+        ScanState.reopen(tmp_path / "home", "last")
+
+
+def test_files_that_are_gone_are_counted(tmp_path: Path):
+    with begin(tmp_path) as state:
+        state.write(row("/a.jpg"))
+        state.write(row("/b.jpg"))
+    with ScanState.reopen(tmp_path, "last") as again:
+        assert again.is_done(b"/a.jpg")
+        assert again.gone == 1
 
 
 def test_nothing_of_ours_lies_in_the_scanned_tree(tmp_path: Path):

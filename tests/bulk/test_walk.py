@@ -82,6 +82,11 @@ def test_roots_inside_roots_are_left_to_them(tmp_path: Path):
     assert outermost([link, b]) == [link]
 
 
+def test_a_root_that_goes_away_is_a_result(tmp_path: Path):
+    (found,) = walk([os.fsencode(tmp_path / "gone")])
+    assert found.problem.code == "vanished"
+
+
 @pytest.mark.parametrize("path", ["nowhere", "file/below", "nul\0byte"])
 def test_a_path_that_does_not_exist_is_refused(tmp_path: Path, path: str):
     (tmp_path / "file").touch()

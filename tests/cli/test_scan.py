@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import resource
 import signal
 import subprocess
 import time
@@ -124,9 +125,76 @@ def test_a_stopped_scan_goes_on_where_it_was(
     assert 20 <= before < 400
     ran = safelight("scan", "--resume", "last", "-o", "json")
     assert ran.code == 0
+    assert ran.out == result.read_text()  # whole, the rows of the first run included
     rows = [json.loads(line) for line in result.read_text().splitlines()]
     assert [row["path"] for row in rows] == [str(path) for path in sorted(many.iterdir())]
     assert safelight("scan", "--resume", "last").code == 2  # it has ended
+
+
+def stopped_early(command, environ, tree, known, *, after):
+    """Begin a scan of a tree and stop it after some rows."""
+    arguments = ["scan", str(tree), "--hashes", str(known), "-o", "json", "--jobs", "1"]
+    with subprocess.Popen(
+        [*command, *arguments], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        for _ in range(after):
+            process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    return process.returncode, err.decode()
+
+
+def test_a_find_is_told_when_a_scan_is_stopped(command, environ, many, tree, known):
+    (tree / "same.png").rename(many / "0000.png")
+    code, err = stopped_early(command, environ, many, known, after=10)
+    assert code == 1
+    assert "Do not open, copy, send or delete" in err
+    assert "safelight scan --resume" in err
+
+
+def test_a_medium_that_is_away_is_not_taken_for_done(safelight, command, environ, many, known):
+    code, _ = stopped_early(command, environ, many, known, after=10)
+    assert code == 2
+    for path in many.iterdir():  # an empty folder is what is left of a medium that went away
+        path.unlink()
+    ran = safelight("scan", "--resume", "last")
+    assert ran.code == 2
+    assert "is the medium still mounted?" in ran.err
+    assert safelight("scan", "--resume", "last").code == 2  # still open
+    many.rmdir()
+    ran = safelight("scan", "--resume", "last")
+    assert (ran.code, "is the medium mounted?" in ran.err) == (2, True)
+
+
+def test_hashes_that_changed_in_between_are_told(safelight, command, environ, many, known):
+    stopped_early(command, environ, many, known, after=10)
+    with known.open("a") as file:
+        file.write("ab" * 32 + ",\n")
+    ran = safelight("scan", "--resume", "last")
+    assert ran.code == 2
+    assert "The hashes have changed since this scan began" in ran.err
+
+
+def test_a_full_disk_tells_the_find_and_how_to_go_on(command, environ, many, tree, known, home):
+    (tree / "same.png").rename(many / "0000.png")
+    with subprocess.Popen(
+        [*command, "scan", str(many), "--hashes", str(known), "-o", "json", "--jobs", "1"],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        for _ in range(5):
+            process.stdout.readline()
+        # a limit on the size of files stands in for a full disk
+        resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (8000, 8000))
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 1
+    assert "error (disk_full): " in err
+    assert "Do not open, copy, send or delete" in err
+    (result,) = (home / "scans").glob("*/results.jsonl")
+    assert result.read_bytes().endswith(b"}\n")
+    assert f"safelight scan --resume {result.parent.name}" in err
 
 
 def test_results_go_where_they_are_asked_to(safelight, tree, known, tmp_path):
@@ -163,7 +231,7 @@ def test_nothing_is_written_into_the_scanned_tree(safelight, tree, known):
         (["--hashes", "{known}"], "bad_input"),
         (["{tree}", "--resume", "last"], "bad_input"),
         (["--resume", "last", "--mode", "fast"], "bad_input"),
-        (["--resume", "last", "--radius", "20"], "bad_input"),
+        (["--resume", "last", "--radius", "31"], "bad_input"),
         (["--resume", "last"], "bad_input"),
         (["--resume", "../../etc"], "bad_input"),
     ],
@@ -188,12 +256,62 @@ def test_sha256_digests_without_a_name_are_not_missed(safelight, tree, tmp_path)
     assert "do not look like PDQ" in ran.err
 
 
+def test_one_sha256_digest_among_pdq_hashes_is_not_missed(safelight, tree, tmp_path):
+    digest = hashlib.sha256((tree / "same.png").read_bytes()).hexdigest()
+    hashes = tmp_path / "mixed.txt"
+    hashes.write_text("\n".join(["0f" * 32] * 40 + [digest]))
+    assert safelight("scan", tree / "same.png", "--hashes", hashes).code == 1
+
+
 def test_lines_that_are_no_hash_are_told(safelight, tree, known):
     with known.open("a") as file:
         file.write("not a hash,\n")
     ran = safelight("scan", tree, "--hashes", known)
     assert ran.code == 1
     assert "known.csv, line 4: " in ran.err
+    # what could not be read was not matched against: nothing found is not the whole truth
+    ran = safelight("scan", tree / "stranger.jpg", "--hashes", known)
+    assert (ran.code, "1 line of the hash files could not be read" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "2>/dev/full", ">/dev/full"])
+@pytest.mark.parametrize("name", ["stranger.jpg", "same.png"])
+def test_1_means_found_whoever_listens(command, environ, tree, known, closed, name):
+    words = [*command, "scan", str(tree / name), "--hashes", str(known), "-o", "json"]
+    script = f'exec "$@" {closed}'
+    done = subprocess.run(["/bin/sh", "-c", script, "-", *words], env=environ, check=False)
+    if closed == ">/dev/full":
+        assert done.returncode == 2  # what was found could not be printed
+    else:
+        assert done.returncode == (1 if name == "same.png" else 0)
+
+
+def test_json_is_utf_8_whatever_the_locale(safelight, tree, known):
+    (tree / "same.png").rename(tree / "été 😀.png")
+    narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ran = safelight("scan", tree, "--hashes", known, "-o", "json", **narrow)
+    assert ran.code == 1
+    assert "été 😀.png" in by_name(ran.rows)
+    text = safelight("scan", tree, "--hashes", known, **narrow)
+    assert (text.code, "Do not open, copy" in text.err) == (1, True)
+
+
+def test_a_hash_file_without_hashes_is_no_scan(safelight, tree, tmp_path):
+    empty = tmp_path / "empty.txt"
+    empty.write_text("# nothing yet\n")
+    ran = safelight("scan", tree, "--hashes", empty)
+    assert (ran.code, ran.out) == (2, "")
+
+
+def test_rows_that_contradict_themselves_are_not_gone_on_with(
+    safelight, command, environ, many, tree, known, home
+):
+    (tree / "same.png").rename(many / "0000.png")
+    stopped_early(command, environ, many, known, after=10)
+    (result,) = (home / "scans").glob("*/results.jsonl")
+    result.write_text(result.read_text().replace('"verdict":"known"', '"verdict":"no_match"'))
+    ran = safelight("scan", "--resume", "last")
+    assert (ran.code, "corrupt_file" in ran.err) == (2, True)
 
 
 def test_a_reader_that_goes_away_is_no_traceback(command, environ, tree, known):

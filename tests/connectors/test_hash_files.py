@@ -276,18 +276,53 @@ def test_reading_is_streamed(tmp_path: Path) -> None:
     rows.close()  # type: ignore[attr-defined]
 
 
-def test_one_hash() -> None:
-    assert parse_hash(f" md5:{M} ") == (MD5, bytes.fromhex(M))
-    with pytest.raises(BadHash, match="not hexadecimal"):
-        parse_hash("xyz")
+@pytest.mark.parametrize(
+    ("text", "algorithms"),
+    [
+        (f" md5:{M} ", [MD5]),
+        (M.upper(), [MD5]),
+        (f"SHA-1: {'ab' * 20}", [Algorithm.SHA1]),
+        ("ab" * 20, [Algorithm.SHA1]),
+        # 64 digits alone may be either; a name decides, however people write it
+        ("ab" * 32, [Algorithm.PDQ, Algorithm.SHA256]),
+        (f"sha-256:{'ab' * 32}", [Algorithm.SHA256]),
+        (f"SHA256:{'ab' * 32}", [Algorithm.SHA256]),
+        (f"pdq:{'AB' * 32}", [Algorithm.PDQ]),
+        (hashlib.sha256().hexdigest(), [Algorithm.PDQ]),
+    ],
+)
+def test_one_hash(text: str, algorithms: list[Algorithm]) -> None:
+    value = bytes.fromhex(text.rpartition(":")[2])
+    assert parse_hash(text) == [(algorithm, value) for algorithm in algorithms]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("xyz", "not hexadecimal"),
+        ("", "0 digits are no hash known here"),
+        ("ab" * 31, "62 digits are no hash known here"),
+        ("abc", "not hexadecimal"),
+        (f"md5:{'ab' * 20}", "md5 has 32 digits, not 40"),
+        (f"crc32:{M}", "'crc32' is not an algorithm known here"),
+        (f":{M}", "'' is not an algorithm known here"),
+        (f"{M}  name.jpg", "more than a hash in the line"),
+        (hashlib.md5(usedforsecurity=False).hexdigest(), "the md5 of an empty file"),
+        ("٠" * 32, "not hexadecimal"),
+    ],
+)
+def test_what_is_no_hash(text: str, reason: str) -> None:
+    with pytest.raises(BadHash, match=f"is not a hash: .*{reason}"):
+        parse_hash(text)
 
 
 @pytest.mark.parametrize(
     ("values", "in_doubt"),
     [
-        # PDQ has half of its bits set; one odd hash in a list is nothing
+        # PDQ has half of its bits set; one odd hash in thousands is nothing
         ([bytes.fromhex("0f" * 32)] * 20, False),
-        ([bytes.fromhex("0f" * 32)] * 19 + [bytes(32)], False),
+        ([bytes.fromhex("0f" * 32)] * 600 + [bytes(32)], False),
+        ([bytes.fromhex("0f" * 32)] * 19 + [bytes(32)], True),
         # digests have not
         ([hashlib.sha256(bytes([number])).digest() for number in range(20)], True),
     ],

@@ -14,72 +14,26 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO, Any
 
-from safelight.bulk.rows import Tally, path_of, to_line
+from safelight.bulk.request import ScanRequest
+from safelight.bulk.rows import Tally, path_of
 from safelight.bulk.walk import is_below
 from safelight.errors import BadInput, BadPath, CorruptFile
-from safelight.files import PRIVATE, PRIVATE_FOLDER, disk_errors, replace_private, show_path
-from safelight.matching.load import Sources
-from safelight.matching.rules import MatchPolicy
-from safelight.model import Algorithm, HashMode
-
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScanRequest:
-    """What a scan was asked to do; enough to go on with it later."""
-
-    scan_id: str
-    roots: tuple[bytes, ...]  # absolute paths
-    result: str  # where the rows go
-    sources: Sources
-    policy: MatchPolicy
-    ended: bool = False
-
-    def to_json(self) -> dict[str, Any]:
-        """The request as plain JSON values."""
-        return {
-            "version": VERSION,
-            "scan_id": self.scan_id,
-            "roots_hex": [root.hex() for root in self.roots],
-            "result": self.result,
-            "lists": self.sources.lists,
-            "hashes": self.sources.hashes,
-            "algorithm": self.sources.algorithm,
-            "radius": self.policy.radius,
-            "min_quality": self.policy.min_quality,
-            "mode": self.policy.mode,
-            "ended": self.ended,
-        }
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> "ScanRequest":
-        """The request that `to_json` gave; KeyError, TypeError or ValueError if it is not one."""
-        if data["version"] != VERSION:
-            raise ValueError("another version's")
-        algorithm = data["algorithm"]
-        return cls(
-            scan_id=data["scan_id"],
-            roots=tuple(bytes.fromhex(root) for root in data["roots_hex"]),
-            result=data["result"],
-            sources=Sources(
-                lists=tuple(data["lists"]),
-                hashes=tuple(data["hashes"]),
-                algorithm=None if algorithm is None else Algorithm(algorithm),
-            ),
-            policy=MatchPolicy(
-                radius=data["radius"],
-                min_quality=data["min_quality"],
-                mode=HashMode(data["mode"]),
-            ),
-            ended=data["ended"],
-        )
+from safelight.files import (
+    PRIVATE,
+    PRIVATE_FOLDER,
+    disk_errors,
+    replace_private,
+    show_path,
+    to_line,
+)
+from safelight.model import FOUND
 
 
 def refuse_inside(roots: Sequence[bytes], path: Path, what: str) -> None:
@@ -103,29 +57,13 @@ class ScanState:
         self.tally = Tally()
         self._folder = folder
         self._done: set[bytes] = set()
+        self._met = 0
         self._out: IO[bytes] | None = None
 
     @classmethod
-    def create(
-        cls,
-        home: Path,
-        roots: Sequence[bytes],
-        sources: Sources,
-        policy: MatchPolicy,
-        *,
-        result: Path | None,
-        now: datetime,
-    ) -> "ScanState":
+    def create(cls, home: Path, request: ScanRequest) -> "ScanState":
         """Begin a scan; raise BadPath where its results file exists already."""
-        scan_id = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"  # sorts by time, does not clash
-        folder = home / "scans" / scan_id
-        request = ScanRequest(
-            scan_id=scan_id,
-            roots=tuple(roots),
-            result=str((result or folder / "results.jsonl").absolute()),
-            sources=sources,
-            policy=policy,
-        )
+        folder = home / "scans" / request.scan_id
         with disk_errors(folder):
             folder.mkdir(mode=PRIVATE_FOLDER, parents=True)
         state = cls(folder, request)
@@ -133,8 +71,7 @@ class ScanState:
             state._open_result(os.O_CREAT | os.O_EXCL)
             state._write_request()
         except BaseException:
-            state.close()
-            shutil.rmtree(folder)  # nothing was scanned: leave nothing behind
+            state._undo_create()
             raise
         return state
 
@@ -144,7 +81,9 @@ class ScanState:
         folder = _newest_unfinished(home) if scan_id == "last" else home / "scans" / scan_id
         state = cls(folder, _read_request(folder))
         if state.request.ended:
-            raise BadInput(f"scan {folder.name} has ended; its rows are in {state.request.result}.")
+            shown = show_path(state.request.result)
+            raise BadInput(f"scan {folder.name} has ended; its rows are in {shown}.")
+        state.request.check_roots_are_there()
         state._open_result(0)
         try:
             state._read_rows()
@@ -160,8 +99,16 @@ class ScanState:
         self.close()
 
     def is_done(self, path: bytes) -> bool:
-        """Tell whether the file has its row."""
-        return bool(self._done) and _digest(path) in self._done
+        """Tell whether the file has its row already, and remember that it was met again."""
+        if not self._done or _digest(path) not in self._done:
+            return False
+        self._met += 1
+        return True
+
+    @property
+    def gone(self) -> int:
+        """How many files that have a row were not met again, once every file was walked."""
+        return len(self._done) - self._met
 
     def write(self, row: dict[str, Any]) -> None:
         """Append one row; whole or not at all."""
@@ -195,6 +142,13 @@ class ScanState:
         if self._done:
             yield from _whole_rows(Path(self.request.result))
 
+    def _undo_create(self) -> None:
+        """Nothing was scanned: leave nothing behind, but no file that was there before either."""
+        if self._out is not None:
+            self.close()
+            Path(self.request.result).unlink(missing_ok=True)
+        shutil.rmtree(self._folder)
+
     def _open_result(self, flags: int) -> None:
         path = Path(self.request.result)
         with disk_errors(path):
@@ -203,6 +157,8 @@ class ScanState:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as exc:
             os.close(fd)
+            if not isinstance(exc, BlockingIOError):
+                raise BadPath(f"{show_path(path)} cannot be locked: {exc.strerror}.") from exc
             raise BadInput(f"scan {self.request.scan_id} is still running.") from exc
         # Unbuffered: what write() accepted is the kernel's, and a kill of this process loses none.
         self._out = os.fdopen(fd, "r+b", buffering=0)
@@ -220,25 +176,42 @@ class ScanState:
         replace_private(self._folder / "scan.json", json.dumps(self.request.to_json()).encode())
 
 
+def new_scan_id(now: datetime) -> str:
+    """A name for a scan; names sort by time and do not clash."""
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
 def unfinished_scans(home: Path) -> Iterator[ScanRequest]:
-    """Scans that were begun and have not ended, the oldest first."""
-    folder = home / "scans"
-    if not folder.is_dir():
-        return
-    for one in sorted(folder.iterdir()):
-        if (one / "scan.json").is_file():
-            request = _read_request(one)
+    """Scans that were begun and have not ended, the oldest first; unreadable ones are left out."""
+    for folder in scan_folders(home):
+        with suppress(CorruptFile):
+            request = _read_request(folder)
             if not request.ended:
                 yield request
 
 
+def scan_folders(home: Path) -> list[Path]:
+    """The folder of every scan, the oldest first."""
+    return sorted(path.parent for path in (home / "scans").glob("*/scan.json"))
+
+
+def is_running(request: ScanRequest) -> bool:
+    """Tell whether another process is at work on the scan just now."""
+    try:
+        with open(request.result, "rb") as rows:
+            fcntl.flock(rows, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _newest_unfinished(home: Path) -> Path:
-    newest = None
-    for request in unfinished_scans(home):
-        newest = request
-    if newest is None:
+    idle = [request for request in unfinished_scans(home) if not is_running(request)]
+    if not idle:
         raise BadInput("there is no unfinished scan to go on with.")
-    return home / "scans" / newest.scan_id
+    return home / "scans" / idle[-1].scan_id
 
 
 def _read_request(folder: Path) -> ScanRequest:
@@ -263,7 +236,8 @@ def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         row = json.loads(line)
         path_of(row)
-        row["verdict"], row["fully_checked"]
+        if bool(row["matches"]) is not (row["verdict"] in FOUND) or "fully_checked" not in row:
+            raise ValueError("contradicts itself")
     except (ValueError, TypeError, KeyError) as exc:
         raise CorruptFile(
             f"{path}: line {number} is not a result row; begin the scan anew."

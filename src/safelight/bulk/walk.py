@@ -60,7 +60,11 @@ def walk(roots: Sequence[bytes]) -> Iterator[Found]:
     """
     inside = [os.path.realpath(root) for root in roots]
     for root in roots:
-        mode = os.stat(root).st_mode
+        try:
+            mode = os.stat(root).st_mode
+        except OSError as exc:
+            yield Found(root, _cannot_list(exc))
+            continue
         if stat.S_ISDIR(mode):
             yield from _walk_folder(root, inside)
         else:
@@ -129,4 +133,6 @@ def not_checked(code: str) -> NotChecked:
 def _cannot_list(exc: OSError) -> NotChecked:
     if exc.errno in (errno.EACCES, errno.EPERM):
         return not_checked("permission_denied")
+    if exc.errno == errno.ENAMETOOLONG:
+        return not_checked("path_too_long")
     return not_checked("vanished" if exc.errno == errno.ENOENT else "read_error")

@@ -1,5 +1,7 @@
 """`safelight demo`: everything once, on ordinary pictures made for it."""
 
+import shutil
+import sys
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -42,11 +44,13 @@ What this shows
   similar      the picture is near one on the list: smaller, mirrored, turned, grey, captioned…
   no match     nothing near on this list; it does not mean harmless
   not checked  could not be examined, and why; never to be taken for "nothing found"
+  checked in part  the file is cut off or damaged: only what could be decoded was compared
 
 Go on with your own folder and hashes
   safelight scan FOLDER --hashes FILE      lines, CSV or JSON Lines of PDQ, MD5, SHA-1, SHA-256
   safelight list create NAME --source WHO  or keep hashes in lists; then: safelight list import
-  safelight --help"""
+  safelight --help
+The command is {command}. The demo's list is in an organisation of its own, called demo."""
 
 
 def command() -> None:
@@ -64,7 +68,7 @@ def command() -> None:
         files = walk([bytes(folders.collection)])
         results = list(scan_all(files, examiner, matcher, policy, jobs=jobs))
     print_table("", ("file", "verdict", "why"), [_row(result) for result in results])
-    say(_LESSON)
+    say(_LESSON.format(command=shutil.which("safelight") or sys.argv[0]))
 
 
 def _demo_list(settings: Settings, originals: Path, examiner: Examiner, jobs: int) -> Matcher:
@@ -89,7 +93,7 @@ def _demo_list(settings: Settings, originals: Path, examiner: Examiner, jobs: in
 
 
 def _row(result: ScanResult) -> tuple[str, str, str]:
-    name = show_path(result.path.rpartition(b"/")[2])
+    name = show_path(result.raw_path.rpartition(b"/")[2])
     reasons = [reason.partition(": ")[2] for reason in result.answer.reasons]
     return (
         name,

@@ -126,8 +126,9 @@ def import_(
     )
     if guesses.in_doubt:
         say(
-            "warning: these do not look like PDQ hashes, for which 64 digits are taken. If they are"
-            " SHA-256, import them again with --algorithm sha256."
+            "warning: some hashes of 64 digits were taken for PDQ and do not look like it. They"
+            " will be matched as SHA-256 as well; to be rid of the doubt, delete the list and"
+            " import it with --algorithm."
         )
     if rejected.number:
         say(f"What was rejected, and why, is in {show_path(rejected.path)}")

@@ -58,7 +58,7 @@ JobsOption = Annotated[
         metavar="N",
         min=0,
         max=256,
-        help="Files examined at once; 0: one per core.",
+        help="Files examined at once.  [default: 0, one per core]",
         show_default=False,
     ),
 ]

@@ -4,6 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 
 from rich.console import Console
 from rich.progress import (
@@ -22,6 +23,7 @@ from rich.text import Text
 from safelight.bulk.rows import Tally
 from safelight.bulk.walk import walk
 
+SECONDS_TO_FIRST_LINE = 3.0
 SECONDS_BETWEEN_LINES = 30.0
 
 
@@ -37,7 +39,9 @@ class ScanProgress:
         self._roots = roots
         self._total: int | None = None
         self._ended = threading.Event()
-        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+        self._began = time.monotonic()
+        self._already: int | None = None  # files that an earlier run had done
+        self._next_line = self._began + SECONDS_TO_FIRST_LINE
         self._bar = _bar() if sys.stderr.isatty() else None
         self._task = self._bar.add_task("scanning", total=None, found="") if self._bar else None
         self._counting = threading.Thread(target=self._count, daemon=True, name="count files")
@@ -56,13 +60,24 @@ class ScanProgress:
 
     def show(self, tally: Tally) -> None:
         """Show where the scan stands."""
+        if self._already is None:
+            self._already = tally.files - 1
         found = f"{tally.found:,} found" if tally.found else ""
         if self._bar and self._task is not None:
             self._bar.update(self._task, completed=tally.files, total=self._total, found=found)
         elif time.monotonic() >= self._next_line:
             self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
-            of = f" of {self._total:,}" if self._total is not None else ""
-            sys.stderr.write(f"{tally.files:,}{of} files, {tally.found:,} found\n")
+            sys.stderr.write(self._line(tally) + "\n")
+
+    def _line(self, tally: Tally) -> str:
+        """Where the scan stands, for a log: files, rate, time left, finds."""
+        already = self._already or 0
+        rate = (tally.files - already) / max(0.001, time.monotonic() - self._began)
+        line = f"{tally.files:,} files, {rate:,.0f} files/s, {tally.found:,} found"
+        if self._total is None:
+            return line
+        left = timedelta(seconds=round((self._total - tally.files) / max(0.001, rate)))
+        return f"{line}; of {self._total:,}, {left} left"
 
     def _count(self) -> None:
         count = 0

@@ -11,7 +11,8 @@ from safelight.model import Verdict
 
 # Tables longer than this help nobody; the rows are all in the results file.
 FOUND_SHOWN = 200
-UNCHECKED_SHOWN = 20
+UNCHECKED_SHOWN_PER_CODE = 4
+DULL = ("unknown_format", "not_a_picture")  # shown last
 REASONS_SHOWN = 2
 
 _WORDS = {
@@ -47,19 +48,24 @@ class FoundTable:
 
     def __init__(self) -> None:
         self._found = _Rows("Found", FOUND_SHOWN)
-        self._unchecked = _Rows("Not checked, or only in part", UNCHECKED_SHOWN)
+        self._unchecked: dict[str, _Rows] = {}  # by code
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep the row if a person must see it and there is room."""
         if row["matches"]:
             self._found.add(row)
         elif not row["fully_checked"]:
-            self._unchecked.add(row)
+            code = row.get("code", "")
+            self._unchecked.setdefault(code, _Rows("", UNCHECKED_SHOWN_PER_CODE)).add(row)
 
     def print(self) -> None:
         """Print both tables, and how many more there are."""
         _print_rows(self._found)
-        _print_rows(self._unchecked)
+        unchecked = _Rows("Not checked, or only in part", UNCHECKED_SHOWN_PER_CODE)
+        for code in sorted(self._unchecked, key=lambda code: (code in DULL, code)):
+            unchecked.first += self._unchecked[code].first
+            unchecked.total += self._unchecked[code].total
+        _print_rows(unchecked)
 
 
 def print_summary(tally: Tally, seconds: float, entries: int, result: str | None) -> None:
@@ -72,10 +78,13 @@ def print_summary(tally: Tally, seconds: float, entries: int, result: str | None
     for verdict in Verdict:
         if tally.verdicts[verdict]:
             say(f"  {tally.verdicts[verdict]:>9,}  {_MEANING[verdict]}")
+    if tally.unchecked:
+        say(f"  {tally.unchecked:>9,}  not examined as pictures, or only in part:")
     for code, number in tally.not_checked.most_common():
         say(f"  {'':>9}    {number:,} × {code}")
     if tally.partly_checked:
-        say(f"  {tally.partly_checked:>9,}  of these only in part: truncated, damaged, very long")
+        why = ", ".join(f"{number:,} {flag}" for flag, number in tally.in_part.most_common())
+        say(f"  {'':>9}    {tally.partly_checked:,} × in part ({why})")
     if result:
         say(f"Rows: {result}")
 
@@ -96,7 +105,7 @@ _MEANING = {
     Verdict.KNOWN: "known: on a list, byte for byte or with an equal PDQ hash",
     Verdict.SIMILAR: "similar: near an entry of a list",
     Verdict.NO_MATCH: "no match: nothing near on these lists; this does not mean harmless",
-    Verdict.UNREADABLE: "not checked:",
+    Verdict.UNREADABLE: "not checked: could not be examined",
 }
 
 

@@ -1,22 +1,15 @@
 """`safelight scan`: every file of a tree against hash lists, resumable, and what to do after."""
 
 import os
-import signal
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
 import typer
 
-from safelight.bulk.rows import scan_row
-from safelight.bulk.scan import ScanResult, Stop, scan_all
-from safelight.bulk.state import ScanState, refuse_inside
-from safelight.bulk.walk import check_roots, outermost, walk
-from safelight.cli import EXIT_ERROR
+from safelight.bulk.request import ScanRequest, inodes_of
+from safelight.bulk.state import ScanState, new_scan_id, refuse_inside
+from safelight.bulk.walk import check_roots, outermost
 from safelight.cli.options import (
     AlgorithmOption,
     HashesOption,
@@ -26,14 +19,12 @@ from safelight.cli.options import (
     QualityOption,
     RadiusOption,
 )
-from safelight.cli.output import Output, OutputOption, emit, say
-from safelight.cli.progress import ScanProgress
-from safelight.cli.report import FoundTable, print_summary, print_what_now
-from safelight.cli.work import examiner_for, load_matcher, private_home
+from safelight.cli.output import Output, OutputOption
+from safelight.cli.scan_run import ScanRun
+from safelight.cli.work import load_matcher, private_home
 from safelight.errors import BadInput
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
-from safelight.matching.step import Matcher
 from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, HashMode
 from safelight.settings import Settings, load_settings
 
@@ -50,6 +41,7 @@ Exit code: 1 when something was found; 0 when nothing was found and everything w
 
 
 def command(
+    context: typer.Context,
     paths: Annotated[
         list[Path] | None,
         typer.Argument(metavar="PATH", help="Files, or folders to walk.", show_default=False),
@@ -80,26 +72,42 @@ def command(
     or killed, goes on where it was with --resume.
     """
     settings = load_settings()
-    policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=mode)
     if resume:
-        given = (paths, lists, hashes, algorithm, result)
-        if any(given) or policy != MatchPolicy.default():
+        _refuse_other_options(context)
+        state = ScanState.reopen(settings.home, resume)
+        loaded = load_matcher(settings, state.request.sources)
+    else:
+        policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=mode)
+        sources = Sources.of(lists, hashes, algorithm)
+        roots = _roots(paths)
+        _refuse_writing_into(roots, settings, result)
+        loaded = load_matcher(settings, sources)  # before anything is made on disk
+        private_home(settings)
+        scan_id = new_scan_id(datetime.now(UTC))
+        rows = result or settings.home / "scans" / scan_id / "results.jsonl"
+        request = ScanRequest(
+            scan_id=scan_id,
+            roots=tuple(roots),
+            inodes=inodes_of(roots),
+            result=str(rows.absolute()),
+            sources=sources,
+            policy=policy,
+            fingerprint=loaded.fingerprint,
+        )
+        state = ScanState.create(settings.home, request)
+    with state:
+        raise typer.Exit(ScanRun(settings, state, loaded, output).run(jobs))
+
+
+def _refuse_other_options(context: typer.Context) -> None:
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        given = source is not None and source.name == "COMMANDLINE"
+        if given and name not in ("resume", "jobs", "output"):
             raise BadInput(
                 "--resume goes on with what was asked before: give no paths with it, and no option"
                 " but --jobs and --output."
             )
-        state = ScanState.reopen(settings.home, resume)
-        sources = state.request.sources
-        matcher = load_matcher(settings, sources)
-    else:
-        sources = Sources.of(lists, hashes, algorithm)
-        roots = _roots(paths)
-        _refuse_writing_into(roots, settings, result)
-        matcher = load_matcher(settings, sources)  # before anything is made on disk
-        private_home(settings)
-        state = ScanState.create(settings.home, roots, sources, policy, result=result, now=_now())
-    with state:
-        raise typer.Exit(_run(settings, state, matcher, jobs, output))
 
 
 def _roots(paths: list[Path] | None) -> list[bytes]:
@@ -112,79 +120,3 @@ def _refuse_writing_into(roots: list[bytes], settings: Settings, result: Path | 
     refuse_inside(roots, settings.home, "Safelight's own folder")
     if result is not None:
         refuse_inside(roots, result, "the results file")
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
-
-
-def _run(settings: Settings, state: ScanState, matcher: Matcher, jobs: int, output: Output) -> int:
-    began = _now()
-    shown = FoundTable()
-    for row in state.rows_so_far():
-        shown.add(row)
-    with examiner_for(settings, jobs) as (examiner, count), _stop_on_signal() as stop:
-        files = (found for found in walk(state.request.roots) if not state.is_done(found.path))
-        results = scan_all(files, examiner, matcher, state.request.policy, jobs=count, stop=stop)
-        with ScanProgress(state.request.roots) as progress:
-            for one in results:
-                _keep(one, state, shown, output)
-                progress.show(state.tally)
-    return _finish(settings, state, shown, stop, output, began, len(matcher))
-
-
-def _keep(one: ScanResult, state: ScanState, shown: FoundTable, output: Output) -> None:
-    row = scan_row(one.path, one.answer)
-    state.write(row)
-    shown.add(row)
-    if output is Output.JSON:
-        emit(row)
-
-
-def _finish(
-    settings: Settings,
-    state: ScanState,
-    shown: FoundTable,
-    stop: Stop,
-    output: Output,
-    began: datetime,
-    entries: int,
-) -> int:
-    if output is Output.TEXT:
-        shown.print()
-    print_summary(state.tally, (_now() - began).total_seconds(), entries, state.request.result)
-    if state.tally.found:
-        print_what_now(settings.contact)
-    if stop:
-        say()
-        say(f"Stopped before the end. Go on with: safelight scan --resume {state.request.scan_id}")
-        return state.tally.exit_code or 2
-    state.end()
-    return state.tally.exit_code
-
-
-def give_up() -> None:
-    """Leave at once: every row is whole on disk, and children end with us."""
-    if sys.stderr.isatty():
-        sys.stderr.write("\x1b[?25h")  # the progress bar hides the cursor
-    say("Stopped at once. Go on with: safelight scan --resume last")
-    os._exit(EXIT_ERROR)
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[Stop]:
-    """First Ctrl-C (or SIGTERM): finish what is under way. Second: leave at once."""
-    stop = Stop()
-
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        if stop:
-            give_up()
-        stop()
-        say("Stopping after the files under way; once more to stop at once.")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -9,7 +9,6 @@ from safelight.clock import utc_now
 from safelight.examine import Examiner, decode_limits, make_pool
 from safelight.files import make_private_folder
 from safelight.matching.load import Loaded, Sources, load_files, load_lists
-from safelight.matching.step import Matcher
 from safelight.settings import Settings
 
 
@@ -27,12 +26,12 @@ def examiner_for(settings: Settings, jobs: int) -> Iterator[tuple[Examiner, int]
         yield Examiner(pool, decode_limits(settings)), count
 
 
-def load_matcher(settings: Settings, sources: Sources) -> Matcher:
+def load_matcher(settings: Settings, sources: Sources) -> Loaded:
     """Load what to match against. Hash files need no database; lists open it and let go again."""
     loaded = load_files(sources) if sources.hashes else _from_database(settings, sources)
     for warning in loaded.warnings:
         say(f"warning: {warning}")
-    return loaded.matcher
+    return loaded
 
 
 def _from_database(settings: Settings, sources: Sources) -> Loaded:

@@ -19,6 +19,7 @@ from itertools import chain
 from pathlib import Path
 
 from safelight.connectors.hash_records import (
+    OF_NOTHING,
     SHOWN,
     Row,
     column,
@@ -97,15 +98,23 @@ class Guesses:
     @property
     def in_doubt(self) -> bool:
         """Whether the guesses so far look wrong."""
-        return self._doubtful > self._guessed // 10
+        return self._doubtful > self._guessed // 500
 
 
-def parse_hash(text: str, algorithm: Algorithm | None = None) -> tuple[Algorithm, bytes]:
-    """One hash as on a plain line: `[algorithm:]hexadecimal`. Raise BadHash."""
-    parsed = parse(text.strip(), algorithm)
+def parse_hash(untrusted_text: str) -> list[tuple[Algorithm, bytes]]:
+    """Return all that one bare hash, `[algorithm:]hexadecimal`, may be; raise BadHash if nothing.
+
+    The names of algorithms are those that hash files know. 64 digits without a name may be PDQ or
+    SHA-256, and both are returned: unlike in a file, nothing else tells which.
+    """
+    text = untrusted_text.strip()
+    parsed = parse(text, None)
     if isinstance(parsed, str):
         raise BadHash(f"{text[:SHOWN]!r} is not a hash: {parsed}.")
-    return parsed
+    both = parsed[0] is Algorithm.PDQ and ":" not in text
+    if both and (Algorithm.SHA256, parsed[1]) not in OF_NOTHING:
+        return [parsed, (Algorithm.SHA256, parsed[1])]
+    return [parsed]
 
 
 def _rows_of_file(

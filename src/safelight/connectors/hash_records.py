@@ -18,7 +18,7 @@ _BY_DIGITS = {32: Algorithm.MD5, 40: Algorithm.SHA1, 64: Algorithm.PDQ}
 _SIZES = {algorithm: algorithm.size for algorithm in Algorithm}
 
 # The digests of no bytes at all: on a list they would match every empty file.
-_OF_NOTHING = {
+OF_NOTHING = {
     (Algorithm.MD5, bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")),
     (Algorithm.SHA1, bytes.fromhex("da39a3ee5e6b4b0d3255bfef95601890afd80709")),
     (
@@ -70,7 +70,7 @@ def _value(digits: str, algorithm: Algorithm | None) -> tuple[Algorithm, bytes] 
             return f"{len(digits)} digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"
     if len(value) != _SIZES[algorithm]:
         return f"{algorithm} has {2 * _SIZES[algorithm]} digits, not {len(digits)}"
-    if (algorithm, value) in _OF_NOTHING:
+    if (algorithm, value) in OF_NOTHING:
         return f"the {algorithm} of an empty file, which would match every empty file"
     return algorithm, value
 

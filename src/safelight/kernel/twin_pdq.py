@@ -38,9 +38,9 @@ def pdq(rgb: NDArray[np.uint8]) -> TwinPdq:
 
 def luma(rgb: NDArray[np.uint8]) -> Floats:
     """The brightness of every pixel, 0 to 255."""
-    red, green, blue = rgb[..., 0], rgb[..., 1], rgb[..., 2]
-    plane: Floats = red * LUMA[0] + green * LUMA[1] + blue * LUMA[2]
-    return plane
+    colours = rgb.astype(np.float64)
+    red, green, blue = LUMA
+    return colours[..., 0] * red + colours[..., 1] * green + colours[..., 2] * blue
 
 
 def blur(plane: Floats) -> Floats:

@@ -1,0 +1,162 @@
+"""One run of a scan: what it shows while it goes, and what it says however it ends."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from safelight.bulk.rows import scan_row
+from safelight.bulk.scan import Stop, scan_all
+from safelight.bulk.state import ScanState
+from safelight.bulk.walk import walk
+from safelight.cli import EXIT_ERROR
+from safelight.cli.output import Output, count_of, emit, say
+from safelight.cli.progress import ScanProgress
+from safelight.cli.report import FoundTable, print_summary, print_what_now
+from safelight.cli.work import examiner_for
+from safelight.errors import SafelightError
+from safelight.matching.load import Loaded
+from safelight.settings import Settings
+
+SECONDS_BEFORE_AGAIN = 0.5
+SECONDS_TO_STOP = 20
+
+
+class ScanRun:
+    """Runs a scan, new or gone on with, to its end or as far as it gets.
+
+    However it ends, a find is told, with what to do, and a scan that has not ended says how to go
+    on with it. Rows of an earlier run are shown again, so that the output is always whole.
+    """
+
+    def __init__(
+        self, settings: Settings, state: ScanState, loaded: Loaded, output: Output
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._loaded = loaded
+        self._output = output
+        self._table = FoundTable()
+        self._began = time.monotonic()
+
+    def run(self, jobs: int) -> int:
+        """Examine the files that have no row yet; return the exit code."""
+        try:
+            with self._stop_on_signal() as stop:
+                for row in self._state.rows_so_far():
+                    self._show(row)
+                self._examine(jobs, stop)
+        except SafelightError as exc:
+            self._report()
+            say(f"error ({exc.code}): {exc}")
+            self._say_how_to_go_on()
+            return self._exit_code_unfinished()
+        self._report()
+        if stop:
+            self._say_how_to_go_on()
+            return self._exit_code_unfinished()
+        return self._end()
+
+    def _examine(self, jobs: int, stop: Stop) -> None:
+        request = self._state.request
+        files = (found for found in walk(request.roots) if not self._state.is_done(found.path))
+        with (
+            examiner_for(self._settings, jobs) as (examiner, count),
+            ScanProgress(request.roots) as progress,
+        ):
+            matcher = self._loaded.matcher
+            for one in scan_all(files, examiner, matcher, request.policy, jobs=count, stop=stop):
+                row = scan_row(one.raw_path, one.answer)
+                self._state.write(row)
+                self._show(row)
+                progress.show(self._state.tally)
+
+    def _show(self, row: dict[str, object]) -> None:
+        self._table.add(row)
+        if self._output is Output.JSON:
+            emit(row)
+
+    def _report(self) -> None:
+        if self._output is Output.TEXT:
+            self._table.print()
+        seconds = time.monotonic() - self._began
+        result = self._state.request.result
+        print_summary(self._state.tally, seconds, self._loaded.entries, result)
+        if self._state.tally.found:
+            print_what_now(self._settings.contact)
+
+    def _end(self) -> int:
+        """Every file was walked: end the scan, unless it does not cover what it should."""
+        if self._state.gone:
+            say()
+            say(
+                f"{count_of(self._state.gone, 'file')} examined before are gone: is the medium"
+                " still mounted? The scan is left open."
+            )
+            self._say_how_to_go_on()
+            return self._exit_code_unfinished()
+        self._state.end()
+        if self._state.request.fingerprint != self._loaded.fingerprint:
+            say()
+            say(
+                "The hashes have changed since this scan began: files examined before the change"
+                " were not compared with what is new. Scan again to cover them."
+            )
+            return self._exit_code_unfinished()
+        if self._loaded.unread:
+            say()
+            say(f"{count_of(self._loaded.unread, 'line')} of the hash files could not be read.")
+            return self._exit_code_unfinished()
+        return self._state.tally.exit_code
+
+    def _exit_code_unfinished(self) -> int:
+        return self._state.tally.exit_code or EXIT_ERROR
+
+    def _say_how_to_go_on(self) -> None:
+        say()
+        say(
+            "Stopped before the end. Go on with: safelight scan --resume"
+            f" {self._state.request.scan_id}"
+        )
+
+    @contextmanager
+    def _stop_on_signal(self) -> Iterator[Stop]:
+        """First Ctrl-C (or SIGTERM): finish what is under way. Second: leave at once."""
+        stop = Stop()
+        asked: list[float] = []
+
+        def handle(_number: int, _frame: FrameType | None) -> None:
+            if stop:
+                # Some senders of a signal send it to the process and to its group, at once.
+                if time.monotonic() - asked[0] > SECONDS_BEFORE_AGAIN:
+                    self._leave_at_once()
+                return
+            asked.append(time.monotonic())
+            stop()
+            signal.alarm(SECONDS_TO_STOP)  # a huge file under way must not keep us for ever
+            say("Stopping after the files under way; once more to stop at once.")
+
+        def too_long(_number: int, _frame: FrameType | None) -> None:
+            self._leave_at_once()
+
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        before = {number: signal.signal(number, handle) for number in numbers}
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, too_long)
+        try:
+            yield stop
+        finally:
+            signal.alarm(0)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    def _leave_at_once(self) -> None:
+        """Every row is whole on disk, and children end with us."""
+        if sys.stderr.isatty():
+            sys.stderr.write("\x1b[?25h")  # the progress bar hides the cursor
+        self._report()
+        self._say_how_to_go_on()
+        sys.stdout.flush()
+        os._exit(self._exit_code_unfinished())
