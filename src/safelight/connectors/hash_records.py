@@ -1,6 +1,7 @@
 """One record of a hash file: what its fields are called, and the hashes it holds."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 from safelight.model import Algorithm, HashMode, HashRow, RejectedRow
@@ -9,6 +10,8 @@ Row = HashRow | RejectedRow
 
 SHOWN = 200  # characters of a rejected row
 
+# Other words are another program's own use of the name `mode`.
+_MODES = {mode.value: mode for mode in HashMode}
 _NOT_EXACT = (
     "a PDQ hash of the mode fast, which is for screening and not for lists: hash the file again "
     "with --mode exact"
@@ -129,27 +132,34 @@ def record_rows(
     `more` are further hashes of the same thing, each given once, with the id and class of the
     record.
     """
-    seen: set[tuple[Algorithm, bytes]] = set()
-    found = refused = False
-    for part in (record, *({**_about(record), **one} for one in more)):
-        for algorithm, digits in _hashes(part, stated):
-            found = True
-            row = _row(number, part, algorithm, digits, text)
-            if isinstance(row, HashRow):
-                if more and (row.algorithm, row.value) in seen:
-                    continue
-                seen.add((row.algorithm, row.value))
-            elif row.reason == _NOT_EXACT:
-                if refused:  # said once for a picture, however many frames it has
-                    continue
-                refused = True
-            yield row
+    rows = _rows(number, record, stated, text)
+    if more:
+        about = {name: record[name] for name in ("id", "class", "mode") if name in record}
+        others = (_rows(number, {**about, **one}, stated, text) for one in more)
+        rows = _once(chain(rows, *others))
+    found = False
+    for row in rows:
+        found = True
+        yield row
     if not found:
         yield RejectedRow(number, "no hash in the row", text[:SHOWN])
 
 
-def _about(record: Mapping[str, str]) -> dict[str, str]:
-    return {name: record[name] for name in ("id", "class", "mode") if name in record}
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """Each hash, and each reason against one, once however many frames a picture has."""
+    seen: set[object] = set()
+    for row in rows:
+        what = (row.algorithm, row.value) if isinstance(row, HashRow) else row.reason
+        if what not in seen:
+            seen.add(what)
+            yield row
+
+
+def _rows(
+    number: int, record: Mapping[str, str], stated: Algorithm | None, text: str
+) -> Iterator[Row]:
+    for algorithm, digits in _hashes(record, stated):
+        yield _row(number, record, algorithm, digits, text)
 
 
 def _row(
@@ -161,21 +171,13 @@ def _row(
         reason = parsed if isinstance(parsed, str) else str(quality)
         return RejectedRow(number, reason, text[:SHOWN])
     is_pdq = parsed[0] is Algorithm.PDQ
-    mode = _mode(record.get("mode", "")) if is_pdq else None
+    mode = _MODES.get(record.get("mode", "").lower()) if is_pdq else None
     if mode is HashMode.FAST:
         return RejectedRow(number, _NOT_EXACT, text[:SHOWN])
     their_id, their_class = _clean(record.get("id", "")), _clean(record.get("class", ""))
     guessed = is_pdq and algorithm is None and ":" not in digits
     kept = quality if is_pdq else None
     return HashRow(number, *parsed, kept, their_id, their_class, guessed, mode)
-
-
-def _mode(text: str) -> HashMode | None:
-    """The mode, or None where another program uses the name for something of its own."""
-    try:
-        return HashMode(text.lower())
-    except ValueError:
-        return None
 
 
 def _hashes(record: Mapping[str, str], stated: Algorithm | None) -> Iterator[tuple[Any, str]]:
