@@ -186,7 +186,11 @@ def test_every_hash_of_a_row_of_safelight_hash_is_read() -> None:
     frames = (
         FrameHashes(number=0, quality=80, dihedral=(P, *["00" * 32] * 7)),
         FrameHashes(
-            number=5, quality=60, dihedral=("11" * 32,) * 8, stored=("22" * 32, *["00" * 32] * 7)
+            number=5,
+            quality=60,
+            dihedral=("11" * 32,) * 8,
+            stored=("22" * 32, *["00" * 32] * 7),
+            stored_quality=40,
         ),
         FrameHashes(number=9, quality=80, dihedral=(P, *["00" * 32] * 7)),
     )
@@ -195,13 +199,13 @@ def test_every_hash_of_a_row_of_safelight_hash_is_read() -> None:
         _exact(P, 80),
         _row(1, MD5, M, None, "A-1", "B"),
         _exact("11" * 32, 60),
-        _exact("22" * 32, 60),
+        _exact("22" * 32, 40),
     ]
     turned = _hash_row(frames[1:2])
     assert _read(json.dumps({**turned, "id": "A-1", "class": "B"})) == [
         _exact("11" * 32, 60),
         _row(1, MD5, M, None, "A-1", "B"),
-        _exact("22" * 32, 60),
+        _exact("22" * 32, 40),
     ]
 
 
@@ -374,3 +378,29 @@ def test_what_is_written_is_read_again(rows: list[tuple[Algorithm, bytes, int]])
         json.dumps({a: v.hex(), "quality": q, "id": n}) for n, (a, v, q) in enumerate(rows, 1)
     ]
     assert _read("\n".join(objects)) == list(wanted(1))
+
+
+def test_no_hash_is_lost_in_a_csv_that_is_not_quite_one() -> None:
+    # a quote that is not closed swallows lines: what stands in them is not passed over in silence
+    rows = _read(f'md5,class\n{M},"open\n{M[::-1]},x\n{M},"closed"\n')
+    assert [row.line for row in rows if isinstance(row, HashRow)] == [2]
+    assert [row.line for row in rows if isinstance(row, RejectedRow)] == [3]
+    # notes of several lines are fine
+    assert _read(f'md5,class\n{M},"two\nlines"\n') == [_row(2, MD5, M, None, "", "two\nlines")]
+    # columns without names, and columns of the same name
+    assert _read(f"{M},{S},note\n") == [_row(1, MD5, M), _row(1, SHA1, S)]
+    assert _read(f"md5,md5,id\n{M},{M[::-1]},7\n") == [
+        _row(2, MD5, M, None, "7"),
+        _row(2, MD5, M[::-1]),
+    ]
+
+
+def test_a_line_without_end_is_rejected_not_passed_over() -> None:
+    rows = _read(" " * (LONGEST_LINE + 10) + P + "\n" + M + "\n")
+    assert [type(row) for row in rows] == [RejectedRow, HashRow]
+
+
+def test_a_json_array_of_one_object_a_line() -> None:
+    text = json.dumps([{"md5": M}, {"sha1": S}], indent=None).replace("}, {", "},\n{")
+    lines = text.replace("[{", "[\n{").replace("}]", "}\n]")
+    assert _read(lines) == [_row(2, MD5, M), _row(3, SHA1, S)]

@@ -13,6 +13,7 @@ import csv
 import io
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain
@@ -33,6 +34,8 @@ from safelight.files import show_path
 from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, HashRow, RejectedRow
 
 LONGEST_LINE = 1 << 20  # characters
+_HASH_LIKE = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32}")
+_TOO_LONG = f"a line of more than {LONGEST_LINE:,} characters\n"
 _FIELD_LIMIT = 1 << 16  # characters in one field of a CSV file
 
 
@@ -183,6 +186,8 @@ def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
         if len(line) == LONGEST_LINE and line[-1] != "\n":
             while (more := read(LONGEST_LINE)) and more[-1] != "\n":
                 pass
+            if not line.strip():
+                line = _TOO_LONG  # blank so far, and yet not a blank line
         yield line
 
 
@@ -250,8 +255,8 @@ def _csv_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
     names = [column(cell) for cell in _split(header, delimiter)]
     if any(names):
         skipped += 1
-    else:  # no header: the first cell is the hash, and nothing else is known
-        names, lines = ["hash"], chain([header], lines)
+    else:
+        names, lines = [], chain([header], lines)
     yield from _csv_body(lines, delimiter, names, skipped, stated)
 
 
@@ -276,8 +281,28 @@ def _csv_body(
             continue
         if not any(cells) or cells[0].startswith("#"):
             continue
-        record = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name}
-        yield from record_rows(number, record, stated, delimiter.join(cells))
+        text = delimiter.join(cells)
+        for record in _csv_records(names, cells):
+            yield from record_rows(number, record, stated, text)
+        last = skipped + reader.line_num
+        if last > number and _HASH_LIKE.search(text.partition("\n")[2]):
+            reason = f"a quoted field runs on to line {last}, over lines that hold hashes"
+            yield RejectedRow(number + 1, reason, text.partition("\n")[2][:SHOWN])
+
+
+def _csv_records(names: Sequence[str], cells: Sequence[str]) -> list[dict[str, str]]:
+    """The cells by name. A name that comes again, and a row without names, give more records."""
+    if not names:
+        hashes = [cell.strip() for cell in cells if _HASH_LIKE.fullmatch(cell.strip())]
+        return [{"hash": cell} for cell in hashes or [cells[0].strip()]]
+    first: dict[str, str] = {}
+    further = []
+    for name, cell in zip(names, cells, strict=False):
+        if name and name not in first:
+            first[name] = cell.strip()
+        elif name and cell.strip():
+            further.append({name: cell.strip()})
+    return [first, *further]
 
 
 def _delimiter(line: str) -> str:
@@ -301,8 +326,10 @@ def _json_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
         text = line.strip()
         if not text or text[0] == "#":
             continue
+        if text in ("[", "]"):
+            continue  # an array of objects, one a line
         try:
-            data = json.loads(text)
+            data = json.loads(text.removesuffix(","))
         except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):

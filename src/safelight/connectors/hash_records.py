@@ -103,7 +103,7 @@ def further_hashes(data: Mapping[str, Any]) -> list[dict[str, str]]:
     """PDQ hashes beside the first of a row of `safelight hash`, as records.
 
     Those of the other frames, and of turned pictures the hash of the pixels as they are stored,
-    which other tools make. A turned hash has the quality of the upright one.
+    which other tools make, with a quality of their own.
     """
     frames = data.get("frames")
     parts = [data, *(frames if isinstance(frames, list) else [])]
@@ -116,7 +116,9 @@ def further_hashes(data: Mapping[str, Any]) -> list[dict[str, str]]:
         if part is not data and "pdq" in about:
             records.append(about)
         if isinstance(stored, list) and stored and isinstance(stored[0], str):
-            records.append({**about, "pdq": stored[0]})
+            quality = part.get("stored_quality")
+            told = {"quality": str(quality)} if isinstance(quality, int) else {}
+            records.append({**told, "pdq": stored[0]})
     return records
 
 
