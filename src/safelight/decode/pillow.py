@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from PIL import Image, ImageFile
 
 from safelight.decode.colour import pixels_of
+from safelight.decode.complete import jpeg_complaint, png_ends_early, tiff_ends_early
 from safelight.decode.pixels import Frame, Picture, nothing_decoded
 from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
 from safelight.decode.sniff import webp_size
@@ -98,6 +99,7 @@ class _Reader:
             image.seek(number)
             self._limits.check_pixels(*image.size)
             image.load()
+            self._check(image)
             pixels, bare = pixels_of(image, fast=self._fast)
             orientation = 1 if self._name in _TURNED_BY_PILLOW else _orientation(image)
         high, wide = pixels.shape[:2]
@@ -109,6 +111,26 @@ class _Reader:
             height=high,
             orientation=orientation,
         )
+
+    def _check(self, image: Image.Image) -> None:
+        """Set a flag for what is missing from the loaded frame without Pillow saying so."""
+        if self._name == "jpeg":
+            offset = getattr(image, "offset", 0)
+            complaint = jpeg_complaint(self._source.whole[offset:])
+            if complaint is not None:
+                self.flags.add(complaint)
+        elif self._name == "tiff" and tiff_ends_early(image):
+            self.flags.add("truncated")
+        elif self._name == "png":
+            still = getattr(image, "n_frames", 1) == 1
+            if still and png_ends_early(self._source, image, 1):
+                self.flags.add("truncated")
+
+    def parts_missing(self, frames: int) -> bool:
+        """Whether data of one of the first `frames` frames of an animated PNG are missing."""
+        image = self._image
+        assert image is not None  # noqa: S101  the first frame has been decoded
+        return png_ends_early(self._source, image, frames)
 
     def count(self) -> int:
         """The number of frames; those after a fault are not counted."""
@@ -168,6 +190,8 @@ def _wanted(reader: _Reader, name: str, first: Frame, limits: DecodeLimits) -> t
         if count > reach:
             reader.flags.add("frames_capped")
             count = reach
+    if name == "png" and count > 1 and reader.parts_missing(count):
+        reader.flags.add("truncated")
     return frames_to_take(count)[1:]
 
 
