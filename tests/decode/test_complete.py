@@ -6,9 +6,12 @@ import zlib
 import numpy as np
 import pytest
 import tifffile
-from pictures import hashes, photo, saved
+from pictures import examined, hashes, photo, saved
 from PIL import Image
 from test_damage import png_chunk
+
+from safelight.matching.rules import MatchPolicy, fully_checked, judge
+from safelight.model import NotChecked
 
 SIZE = 256
 
@@ -118,3 +121,52 @@ def test_a_tiff_that_lists_too_few_pieces(tiled: bool) -> None:
         if int.from_bytes(data[at : at + 2], "little") in (273, 279, 324, 325):
             short[at + 4 : at + 8] = (3).to_bytes(4, "little")
     assert hashes(bytes(short)).flags == ("truncated",)
+
+
+def test_a_tiff_of_spoilt_jpegs() -> None:
+    whole = saved(photo(), "TIFF", compression="jpeg", quality=90)
+    assert hashes(whole).flags == ()
+    with Image.open(io.BytesIO(whole)) as image:
+        start, length = image.tag_v2[273][0], image.tag_v2[279][0]
+    middle = start + length // 2
+    result = examined(whole[:middle] + bytes(length // 4) + whole[middle + length // 4 :])
+    assert isinstance(result, NotChecked) or set(result.flags) & {"truncated", "damaged"}
+
+
+def tagged(**options: object) -> bytes:
+    out = io.BytesIO()
+    tifffile.imwrite(out, np.asarray(small()), photometric="rgb", **options)
+    return out.getvalue()
+
+
+def with_sub_ifd() -> bytes:
+    out = io.BytesIO()
+    with tifffile.TiffWriter(out) as writer:
+        writer.write(np.asarray(small()), photometric="rgb", subifds=1)
+        writer.write(np.asarray(photo()), photometric="rgb")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        tagged(subfiletype=1),
+        tagged(extratags=[(50706, 1, 4, (1, 4, 0, 0), True)]),
+        with_sub_ifd(),
+    ],
+)
+def test_the_preview_in_a_raw_file_is_not_the_picture(data: bytes) -> None:
+    result = hashes(data)
+    assert result.flags == ("preview_only",)
+    answer = judge(result, [], MatchPolicy.default())
+    assert not fully_checked(answer)
+    assert answer.reasons[0].startswith("preview_only: ")
+
+
+def test_a_canon_raw_file_is_told_by_its_header() -> None:
+    data = bytearray(tagged())
+    assert hashes(bytes(data)).flags == ()
+    start = int.from_bytes(data[4:8], "little")
+    page = data[start:]
+    moved = data[:4] + (len(data)).to_bytes(4, "little") + b"CR\2\0" + data[12:] + page
+    assert hashes(bytes(moved)).flags == ("preview_only",)

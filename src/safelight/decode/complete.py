@@ -22,11 +22,13 @@ _PASSES = (
     *((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4)),
     *((0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2)),
 )
+_NEW_SUBFILE_TYPE, _SUB_IFDS, _DNG_VERSION = 254, 330, 50706
 _CHUNK_BYTES = 1 << 20
 _INFLATED_AT_ONCE = 1 << 20
-_WIDTH, _HEIGHT, _SAMPLES = 256, 257, 277
-_STRIPS, _ROWS_PER_STRIP, _PLANAR = 273, 278, 284
-_TILE_WIDTH, _TILE_HEIGHT, _TILES = 322, 323, 324
+_WIDTH, _HEIGHT, _COMPRESSION, _SAMPLES = 256, 257, 259, 277
+_JPEG, _JPEG_TABLES = 7, 347
+_STRIPS, _ROWS_PER_STRIP, _STRIP_LENGTHS, _PLANAR = 273, 278, 279, 284
+_TILE_WIDTH, _TILE_HEIGHT, _TILES, _TILE_LENGTHS = 322, 323, 324, 325
 
 
 def jpeg_complaint(data: bytes) -> str | None:
@@ -132,6 +134,24 @@ def _inflated(data: Iterator[bytes], most: int) -> int:
         return count
 
 
+def tiff_jpeg_complaint(source: Source, image: Image.Image) -> str | None:
+    """The same as jpeg_complaint for the strips or tiles of a TIFF page that are JPEGs."""
+    tags = getattr(image, "tag_v2", {})
+    if tags.get(_COMPRESSION) != _JPEG:
+        return None
+    tables = tags.get(_JPEG_TABLES, b"")[:-2]
+    where = (_TILES, _TILE_LENGTHS) if _TILES in tags else (_STRIPS, _STRIP_LENGTHS)
+    starts, lengths = (tags.get(tag) for tag in where)
+    with source.stream() as stream:
+        for start, length in zip(starts or (), lengths or (), strict=False):
+            stream.seek(start)
+            piece = stream.read(length)
+            complaint = jpeg_complaint(tables + piece[2:] if tables else piece)
+            if complaint is not None:
+                return complaint
+    return None
+
+
 def tiff_ends_early(image: Image.Image) -> bool:
     """Whether the page of a TIFF at which `image` stands lists too few strips or tiles."""
     tags = getattr(image, "tag_v2", {})
@@ -147,3 +167,19 @@ def _pieces_needed(tags: dict[int, int]) -> int:
         across, down = tags.get(_TILE_WIDTH) or wide, tags.get(_TILE_HEIGHT) or high
         return planes * ceil(wide / across) * ceil(high / down)
     return planes * ceil(high / min(high, tags.get(_ROWS_PER_STRIP) or high))
+
+
+def is_preview(source: Source, image: Image.Image) -> bool:
+    """Whether the first page of a TIFF is, or may be, but the small copy of another picture.
+
+    Camera raw files (DNG, NEF, ARW, CR2) are TIFFs whose first page is a thumbnail; the picture
+    lies in a SubIFD, or on a page that no decoder here reads.
+    """
+    tags = getattr(image, "tag_v2", {})
+    reduced = tags.get(_NEW_SUBFILE_TYPE, 0)
+    return (
+        _SUB_IFDS in tags
+        or _DNG_VERSION in tags
+        or bool(isinstance(reduced, int) and reduced & 1)
+        or source.head[8:10] == b"CR"
+    )

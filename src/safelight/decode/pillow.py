@@ -12,7 +12,13 @@ from contextlib import contextmanager
 from PIL import Image, ImageFile
 
 from safelight.decode.colour import pixels_of
-from safelight.decode.complete import jpeg_complaint, png_ends_early, tiff_ends_early
+from safelight.decode.complete import (
+    is_preview,
+    jpeg_complaint,
+    png_ends_early,
+    tiff_ends_early,
+    tiff_jpeg_complaint,
+)
 from safelight.decode.pixels import Frame, Picture, nothing_decoded
 from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
 from safelight.decode.sniff import webp_size
@@ -116,15 +122,18 @@ class _Reader:
         """Set a flag for what is missing from the loaded frame without Pillow saying so."""
         if self._name == "jpeg":
             offset = getattr(image, "offset", 0)
-            complaint = jpeg_complaint(self._source.whole[offset:])
-            if complaint is not None:
-                self.flags.add(complaint)
-        elif self._name == "tiff" and tiff_ends_early(image):
-            self.flags.add("truncated")
-        elif self._name == "png":
-            still = getattr(image, "n_frames", 1) == 1
-            if still and png_ends_early(self._source, image, 1):
-                self.flags.add("truncated")
+            self._flag(jpeg_complaint(self._source.whole[offset:]))
+        elif self._name == "tiff":
+            self._flag("truncated" if tiff_ends_early(image) else None)
+            self._flag(tiff_jpeg_complaint(self._source, image))
+            first = image.tell() == 0
+            self._flag("preview_only" if first and is_preview(self._source, image) else None)
+        elif self._name == "png" and getattr(image, "n_frames", 1) == 1:
+            self._flag("truncated" if png_ends_early(self._source, image, 1) else None)
+
+    def _flag(self, flag: str | None) -> None:
+        if flag is not None:
+            self.flags.add(flag)
 
     def parts_missing(self, frames: int) -> bool:
         """Whether data of one of the first `frames` frames of an animated PNG are missing."""

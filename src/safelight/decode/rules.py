@@ -28,6 +28,7 @@ REASONS: dict[str, str] = {
 FLAGS: dict[str, str] = {
     "truncated": "The file ends early; what could be decoded was hashed.",
     "damaged": "The decoder complained and was told to go on; the pixels may be partly wrong.",
+    "preview_only": "A camera's raw file, or a TIFF laid out like one: its preview was hashed.",
     "animated": "First, middle and last frame were hashed.",
     "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
     "frames_capped": "The animation is so long that the frames are taken from its beginning.",

@@ -34,6 +34,7 @@ FAST_TRUSTED_QUALITY = 82
 PARTIAL = {
     "truncated": "only the part of the picture that could be decoded was compared",
     "damaged": "the picture was decoded with errors, its hash may be off",
+    "preview_only": "only the preview in the file was compared, not the picture it goes with",
     "frames_capped": "the animation is so long that its end was not looked at",
 }
 
