@@ -167,8 +167,6 @@ void add_hamming(nb::module_& module) {
 
 }  // namespace
 
-static void bind_hamming(nb::module_&) {}
-
 NB_MODULE(_kernel, module) {
     module.doc() = "Native kernel: PDQ hashing and Hamming search.";
     add_hamming(module);
@@ -176,5 +174,4 @@ NB_MODULE(_kernel, module) {
         "isa", [] { return std::string(safelight::isa_name(safelight::active_isa())); },
         "The instruction set in use: plain, avx2, avx512 or neon.");
     bind_pdq(module);
-    bind_hamming(module);
 }

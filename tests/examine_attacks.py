@@ -5,16 +5,16 @@ import os
 import time
 from typing import Any
 
-from safelight import examine
-from safelight.examine import prepare as prepare
-from safelight.examine import self_test as self_test
+from safelight import examine_child
+from safelight.examine_child import prepare as prepare
+from safelight.examine_child import self_test as self_test
 
 
 def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
     """Do what the first bytes of the file say, unless only digests are asked for."""
     wanted = os.pread(fd, 20, 0).split(b"\n")[0]
     if request["mode"] == "digests" and wanted != b"always crash":
-        return examine.work(fd, request)
+        return examine_child.work(fd, request)
     if wanted in (b"crash", b"always crash"):
         ctypes.string_at(0)
     if wanted == b"hang":
@@ -25,4 +25,4 @@ def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
         return {"picture": {"frames": [{"pdq": "x"}]}, "digests": None}
     if wanted == b"lie about code":
         return {"code": "nothing found", "detail": "", "kind": "image", "format": "jpeg"}
-    return examine.work(fd, request)
+    return examine_child.work(fd, request)

@@ -2,16 +2,22 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pictures import photo, saved
 
 from safelight.decode.picture import samples
-from safelight.decode.rules import DecodeLimits
+from safelight.decode.rules import REASONS, DecodeLimits
 from safelight.examine import Examiner, decode_limits, make_pool, memory_file, parse_answer
+from safelight.matching.rules import MatchPolicy
+from safelight.matching.step import Matcher
 from safelight.model import Examined, HashMode, ImageHashes, NotChecked
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
@@ -131,7 +137,7 @@ def test_an_answer_is_small() -> None:
     """It crosses a socket; pixels must not."""
     import json  # noqa: PLC0415
 
-    from safelight.examine import work  # noqa: PLC0415
+    from safelight.examine_child import work  # noqa: PLC0415
 
     pictures = [photo().resize((64, 64)).rotate(90 * n) for n in range(3)]
     fd = memory_file(saved(pictures[0], "WEBP", save_all=True, append_images=pictures[1:]))
@@ -146,6 +152,12 @@ def good_answer() -> dict[str, Any]:
     digests = {"md5": "0" * 32, "sha1": "0" * 40, "sha256": "0" * 64, "size": 1}
     picture = {"format": "png", "width": 1, "height": 1, "frames": [frame], "flags": []}
     return {"digests": digests, "kind": "image", "format": "png", "picture": picture}
+
+
+def refused_answer() -> dict[str, Any]:
+    answer = good_answer()
+    del answer["picture"]
+    return {**answer, "code": "damaged", "detail": "OSError"}
 
 
 def test_an_honest_answer_is_taken() -> None:
@@ -170,6 +182,14 @@ def test_an_honest_answer_is_taken() -> None:
         (("picture", "frames", 0, "pdq_quality"), 101),
         (("picture", "frames", 0, "frame"), None),
         (("picture", "frames", 0, "stored_dihedral"), ["x"]),
+        (("picture", "frames", 0, "stored_dihedral"), ["0" * 64] * 8),  # without its quality
+        (("picture", "frames", 0, "stored_dihedral"), []),
+        (("picture", "frames", 0), "frame"),
+        (("picture", "frames", 0, "pdq_quality"), True),
+        (("picture", "width"), 10**400),
+        (("picture", "width"), float("nan")),
+        (("picture", "flags"), [[]]),
+        (("picture",), "picture"),
     ],
 )
 def test_a_senseless_answer_is_refused(path: tuple[Any, ...], value: Any) -> None:
@@ -180,3 +200,64 @@ def test_a_senseless_answer_is_refused(path: tuple[Any, ...], value: Any) -> Non
     place[path[-1]] = value
     with pytest.raises(ChildFailed, match="senseless"):
         parse_answer(answer, HashMode.EXACT)
+
+
+def test_the_detail_of_a_refusal_is_one_short_word() -> None:
+    result = parse_answer(refused_answer(), HashMode.EXACT)
+    assert isinstance(result, NotChecked)
+    assert result.message.endswith(" (OSError)")
+    for detail in ("the file is clean", "x" * 41, "a\nb", "\x1b[2J", "é", None, 5, ["OSError"]):
+        with pytest.raises(ChildFailed, match="senseless"):
+            parse_answer({**refused_answer(), "detail": detail}, HashMode.EXACT)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=5), below),
+    max_leaves=8,
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The path to everything inside a JSON value."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value)
+    for step, below in inner:
+        yield (*path, step)
+        if isinstance(below, dict | list):
+            yield from places(below, (*path, step))
+
+
+@settings(deadline=None)
+@given(st.data(), JSON)
+def test_whatever_a_child_says_is_an_answer_or_a_failure(data: st.DataObject, value: Any) -> None:
+    answer = data.draw(st.sampled_from((good_answer, refused_answer)))()
+    path = data.draw(st.sampled_from(list(places(answer))))
+    place: Any = answer
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+    try:
+        result = parse_answer(answer, HashMode.EXACT)
+    except ChildFailed:
+        return
+    assert isinstance(result, ImageHashes | NotChecked)
+    if isinstance(result, NotChecked):
+        assert result.message.startswith(REASONS[result.code])
+    else:
+        Matcher([], []).hits(result, MatchPolicy.default())
+
+
+@given(JSON)
+def test_an_answer_of_any_shape_is_refused(value: Any) -> None:
+    with pytest.raises(ChildFailed, match="senseless"):
+        parse_answer({"picture": value}, HashMode.EXACT)
+
+
+def test_the_parent_loads_neither_numpy_nor_a_decoder() -> None:
+    program = "import sys, safelight.examine as e; print(e.__name__ in sys.modules, *sys.modules)"
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    loaded = ran.stdout.split()
+    assert loaded[0] == "True"
+    assert not {"numpy", "PIL", "pi_heif", "simplejpeg", "safelight._kernel"} & set(loaded)

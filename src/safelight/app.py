@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
-from safelight.settings import Settings, load_settings
+from safelight.settings import Settings
 from safelight.store.database import Store, open_store
 from safelight.store.transaction import Transaction
 
@@ -29,10 +29,3 @@ def open_app(settings: Settings, *, progress: Callable[[str], None] | None = Non
         yield App(settings=settings, store=store)
     finally:
         store.close()
-
-
-@contextmanager
-def opened_store(*, progress: Callable[[str], None] | None = None) -> Iterator[Store]:
-    """The store of the settings in the environment, for as long as the block runs."""
-    with open_app(load_settings(), progress=progress) as app:
-        yield app.store

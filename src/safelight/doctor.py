@@ -12,6 +12,7 @@ from typing import Any
 from safelight import __version__, kernel
 from safelight.app import open_app
 from safelight.bulk.state import is_running, unfinished_scans
+from safelight.clock import utc_now
 from safelight.errors import SafelightError
 from safelight.examine import make_pool
 from safelight.settings import Settings
@@ -120,7 +121,7 @@ def _lists(store: Any) -> Iterator[Check]:
     for one in every:
         entries = sum(one.counts.values())
         try:
-            lists.check_use(one, now=lists.utc_now())
+            lists.check_use(one, now=utc_now())
         except SafelightError as exc:
             yield Check("hash lists", Health.ATTENTION, str(exc))
             continue

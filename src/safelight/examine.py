@@ -1,19 +1,18 @@
-"""One file, from its descriptor to its hashes: the work of a child, and the parent's side of it."""
+"""One file, from its descriptor to its hashes: the parent's side of it.
+
+The work itself is `examine_child`, named by a string and loaded only where it is done: decoders and
+NumPy are no business of a parent, which starts sooner without them.
+"""
 
 import os
 import re
 import stat
 from collections.abc import Iterable
-from dataclasses import asdict
+from importlib import import_module
 from typing import Any
 
-from safelight.decode.picture import open_picture, prepare_child, samples
-from safelight.decode.pixels import Frame, Picture, Pixels, turned
 from safelight.decode.rules import FLAGS, REASONS, DecodeLimits
-from safelight.decode.source import Source
 from safelight.errors import CouldNotCheck
-from safelight.hashing.digests import digest
-from safelight.hashing.perceptual import Perceptual, hash_pixels
 from safelight.model import Digests, Examined, FrameHashes, HashMode, ImageHashes, NotChecked
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
@@ -22,93 +21,9 @@ from safelight.settings import Settings
 # Digesting is allowed a second for so many bytes on top of the limits for decoding.
 _SLOWEST_BYTES_PER_SECOND = 20_000_000
 
-_DIGESTS_ONLY = "digests"
-_self_test_files: dict[str, int] = {}
+DIGESTS_ONLY = "digests"  # in place of a mode
 
-
-# --- in the child ---------------------------------------------------------------------------------
-
-
-def prepare() -> None:
-    """Load all that decoding needs, and try it, while files may still be opened."""
-    prepare_child()
-    for name, data in samples().items():
-        _self_test_files[name] = memory_file(data)
-    self_test(close=False)
-
-
-def self_test(*, close: bool = True) -> None:
-    """Decode a tiny file of every format. Raises RuntimeError, naming the file, when one fails."""
-    for name, fd in _self_test_files.items():
-        answer = work(fd, _request(HashMode.EXACT, DecodeLimits()))
-        if "picture" not in answer:
-            raise RuntimeError(f"the sample {name} cannot be decoded ({answer.get('detail')})")
-        if close:
-            os.close(fd)
-
-
-def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
-    """Digest the file, and hash its picture if it is one. Raises MemoryError only.
-
-    The answer has `digests`, `kind`, `format`, and either `picture` or `code` and `detail`. It
-    never holds text from the file.
-    """
-    source = Source(fd)
-    answer: dict[str, Any] = {"digests": None, "kind": "other", "format": "unknown"}
-    try:
-        answer["digests"] = asdict(digest(source.chunks()))
-        answer["kind"], answer["format"] = source.sniffed.kind, source.sniffed.format
-    except OSError as exc:
-        return {**answer, "code": "read_error", "detail": type(exc).__name__}
-    if request["mode"] == _DIGESTS_ONLY:
-        return answer
-    limits = DecodeLimits(max_pixels=request["max_pixels"], max_bytes=request["max_bytes"])
-    try:
-        picture = open_picture(source, limits, fast=request["mode"] == HashMode.FAST)
-        return {**answer, "picture": _hash_picture(picture)}
-    except CouldNotCheck as exc:
-        return {**answer, "code": exc.code, "detail": ""}
-    except MemoryError:
-        raise
-    except Exception as exc:  # noqa: BLE001  decoders raise nearly every class there is
-        return {**answer, "code": "damaged", "detail": type(exc).__name__}
-
-
-def _hash_picture(picture: Picture) -> dict[str, Any]:
-    frames = [_hash_frame(frame).to_json() for frame in picture.frames]
-    return {
-        "format": picture.format,
-        "width": picture.width,
-        "height": picture.height,
-        "frames": frames,
-        "flags": sorted(picture.flags),
-    }
-
-
-def _hash_frame(frame: Frame) -> FrameHashes:
-    stored = None
-    if frame.orientation != 1 or frame.bare is not None:
-        stored = _hash(frame, frame.pixels if frame.bare is None else frame.bare, 1)
-    upright = _hash(frame, frame.pixels, frame.orientation)
-    return FrameHashes(
-        number=frame.number,
-        quality=upright.quality,
-        dihedral=upright.dihedral,
-        stored=None if stored is None else stored.dihedral,
-    )
-
-
-def _hash(frame: Frame, pixels: Pixels, orientation: int) -> Perceptual:
-    sideways = orientation >= 5
-    return hash_pixels(
-        turned(pixels, orientation),
-        width=frame.height if sideways else frame.width,
-        height=frame.width if sideways else frame.height,
-        eighths=frame.eighths,
-    )
-
-
-# --- in the parent --------------------------------------------------------------------------------
+_CHILD = "safelight.examine_child"
 
 
 def make_pool(settings: Settings, *, children: int) -> ChildPool:
@@ -118,7 +33,7 @@ def make_pool(settings: Settings, *, children: int) -> ChildPool:
         cpu_seconds=settings.decode_seconds,
         wall_seconds=settings.decode_seconds + 5.0,
     )
-    return ChildPool("safelight.examine:work", children=children, limits=limits)
+    return ChildPool(f"{_CHILD}:work", children=children, limits=limits)
 
 
 def decode_limits(settings: Settings) -> DecodeLimits:
@@ -146,7 +61,7 @@ class Examiner:
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
             return _not_checked("not_a_file")
-        request = _request(mode, self._limits)
+        request = request_for(mode, self._limits)
         try:
             return parse_answer(self._ask(fd, request, found.st_size), mode)
         except ChildFailed as exc:
@@ -156,12 +71,13 @@ class Examiner:
         if self._pool is not None:
             return self._pool.run(fd, request, more_seconds=size / _SLOWEST_BYTES_PER_SECOND)
         try:
-            return work(fd, request)
+            answer: dict[str, Any] = import_module(_CHILD).work(fd, request)
+            return answer
         except MemoryError as exc:
             raise ChildFailed("out_of_memory", "There is not enough memory.") from exc
 
     def _without_picture(self, fd: int, size: int, failure: ChildFailed) -> NotChecked:
-        request = _request(_DIGESTS_ONLY, self._limits)
+        request = request_for(DIGESTS_ONLY, self._limits)
         try:
             answer = self._ask(fd, request, size)
             return _not_checked(failure.code, answer, str(failure))
@@ -169,11 +85,12 @@ class Examiner:
             return _not_checked(failure.code, None, str(failure))
 
 
-def _request(mode: str, limits: DecodeLimits) -> dict[str, Any]:
+def request_for(mode: str, limits: DecodeLimits) -> dict[str, Any]:
+    """What a child is asked: a HashMode, or DIGESTS_ONLY."""
     return {"mode": mode, "max_pixels": limits.max_pixels, "max_bytes": limits.max_bytes}
 
 
-_NONSENSE = (KeyError, TypeError, ValueError, IndexError)
+_NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 _WORD = re.compile(r"[A-Za-z0-9_]{0,40}")
 _HASH = re.compile(r"[0-9a-f]{64}")
 
@@ -183,7 +100,8 @@ def parse_answer(untrusted_answer: dict[str, Any], mode: HashMode) -> Examined:
     try:
         if "picture" in untrusted_answer:
             return _image_hashes(untrusted_answer, mode)
-        return _not_checked(untrusted_answer["code"], untrusted_answer, untrusted_answer["detail"])
+        detail = _word(untrusted_answer["detail"])
+        return _not_checked(untrusted_answer["code"], untrusted_answer, detail)
     except _NONSENSE as exc:
         raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
 
@@ -211,7 +129,9 @@ def _frame(untrusted_frame: dict[str, Any]) -> FrameHashes:
     frame = FrameHashes.from_json(untrusted_frame)
     _number(frame.number, 1 << 32)
     _number(frame.quality, 100)
-    for hashes in (frame.dihedral, frame.stored or frame.dihedral):
+    if frame.stored is not None:
+        _number(frame.stored_quality, 100)
+    for hashes in (frame.dihedral, frame.dihedral if frame.stored is None else frame.stored):
         if len(hashes) != 8 or not all(_HASH.fullmatch(value) for value in hashes):
             raise ValueError("hashes")
     return frame
@@ -222,7 +142,8 @@ def _flags(untrusted_flags: Iterable[str]) -> tuple[str, ...]:
 
 
 def _number(untrusted_value: object, most: int) -> int:
-    if not isinstance(untrusted_value, int) or not 0 <= untrusted_value <= most:
+    # JSON's true is an int to Python
+    if type(untrusted_value) is not int or not 0 <= untrusted_value <= most:
         raise ValueError("number")
     return untrusted_value
 

@@ -1,15 +1,21 @@
 """Our own files on disk: private, whole or not there, and with errors that say what to do."""
 
 import errno
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-from safelight.errors import BadPath, DiskFull
+from safelight.errors import BadPath, BadSetting, DiskFull
 
 PRIVATE = 0o600
 PRIVATE_FOLDER = 0o700
+OPEN_FOLDER = 0o755
+
+# Makes a file that was not there; a link that somebody laid out is not followed.
+NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 @contextmanager
@@ -23,29 +29,96 @@ def disk_errors(path: Path) -> Iterator[None]:
             raise DiskFull(f"{shown}: the disk is full: make room first.") from exc
         if exc.errno == errno.EEXIST:
             raise BadPath(f"{shown} exists already; name another file.") from exc
-        raise BadPath(f"{shown}: cannot be written: {exc.strerror}.") from exc
+        raise BadPath(f"{shown}: cannot be used: {exc.strerror}.") from exc
 
 
-def replace_private(path: Path, data: bytes) -> None:
-    """Write a 0600 file so that a kill at any moment leaves the old file or the new one."""
+def replace_private(path: Path, data: bytes, *, owner: tuple[int, int] | None = None) -> None:
+    """Write a 0600 file so that a kill or a power cut leaves the old file or the new one.
+
+    `owner` is the user and group it shall belong to, if not us.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with disk_errors(path):
+        temporary.unlink(missing_ok=True)  # of a killed process that had our number
         try:
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, PRIVATE)
-            with os.fdopen(fd, "wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
+            _write_new(temporary, data, owner)
             temporary.replace(path)
-        except OSError:
+        except BaseException:
             temporary.unlink(missing_ok=True)
             raise
+        _sync_folder(path.parent)
+
+
+def write_all(fd: int, data: bytes) -> None:
+    """Write every byte: a single `os.write` may write fewer when the disk fills up."""
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]
+
+
+def make_private_folder(path: Path) -> None:
+    """Make the folder if need be, 0700; folders missing above it are made as usual, 0755.
+
+    Raise BadSetting for one that others own or can write to, or that is no folder.
+    """
+    with disk_errors(path):
+        for folder in reversed(path.parents):
+            if not folder.exists():
+                _make_open_folder(folder)
+        if path.exists() and not path.is_dir():
+            raise BadSetting(f"{show_path(path)} is not a folder. Choose another (SAFELIGHT_HOME).")
+        path.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
+        found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise BadSetting(
+            f"{show_path(path)} belongs to another user. Run safelight as that user, or choose "
+            "another folder (SAFELIGHT_HOME)."
+        )
+    if found.st_mode & 0o022:
+        raise BadSetting(
+            f"{show_path(path)} can be written by other users: chmod go-w {show_path(path)}, or "
+            "choose another folder (SAFELIGHT_HOME)."
+        )
+
+
+def to_line(row: dict[str, Any]) -> str:
+    """One row as one line of JSON, with its line end."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 def show_path(path: bytes | str | Path) -> str:
     """The path for people: on one line, without control characters, whatever the name holds."""
     text = os.fsencode(path).decode("utf-8", "replace")
     return "".join(char if char.isprintable() else _escape(char) for char in text)
+
+
+def _write_new(path: Path, data: bytes, owner: tuple[int, int] | None) -> None:
+    fd = os.open(path, NEW_FILE, PRIVATE)
+    try:
+        if owner is not None:
+            os.fchown(fd, *owner)
+        write_all(fd, data)
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have the folder's entries on disk too: without that a new name may be lost."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _make_open_folder(folder: Path) -> None:
+    """Whatever the umask: the database's own user must be able to pass."""
+    try:
+        folder.mkdir()
+    except FileExistsError:  # made by another process at the same time
+        return
+    folder.chmod(OPEN_FOLDER)
 
 
 def _escape(char: str) -> str:

@@ -67,6 +67,9 @@ class Verdict(StrEnum):
     UNREADABLE = "unreadable"
 
 
+FOUND = frozenset({Verdict.KNOWN, Verdict.SIMILAR})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digests:
     """Cryptographic digests of a file's bytes, hexadecimal."""
@@ -84,12 +87,15 @@ class FrameHashes:
     `dihedral` holds the hash of the upright frame and of its turned and mirrored forms, in the
     order of ORIENTATIONS. `stored` is the same of the pixels as they lie in the file, given only
     where an EXIF orientation or transparency makes them differ: other tools hash those.
+    `stored_quality` is the quality of `stored`; it can be far from `quality`, as where the drawing
+    is all in the transparency and the colours under it are one flat black.
     """
 
     number: int
     quality: int  # 0 to 100
     dihedral: tuple[str, ...]
     stored: tuple[str, ...] | None = None
+    stored_quality: int | None = None  # 0 to 100; None where `stored` is
 
     @property
     def pdq(self) -> str:
@@ -106,6 +112,7 @@ class FrameHashes:
         }
         if self.stored is not None:
             out["stored_dihedral"] = list(self.stored)
+            out["stored_quality"] = self.stored_quality
         return out
 
     @classmethod
@@ -117,6 +124,7 @@ class FrameHashes:
             quality=data["pdq_quality"],
             dihedral=tuple(data["dihedral"]),
             stored=None if stored is None else tuple(stored),
+            stored_quality=None if stored is None else data["stored_quality"],
         )
 
 
@@ -127,8 +135,8 @@ class ImageHashes:
     `width` and `height` are those of the upright picture, in pixels. An animated picture has up to
     three frames (first, middle, last). `flags` may hold `truncated` (only part of the file could
     be decoded), `damaged` (the decoder complained and went on), `animated`, `pages` (several
-    pictures in one file), `frames_capped`, `turned` (an EXIF orientation was applied) and
-    `transparent`; decode/rules.py explains each.
+    pictures in one file), `more_pictures_missing` (some of them are not there), `frames_capped`,
+    `turned` (an EXIF orientation was applied) and `transparent`; decode/rules.py explains each.
     """
 
     digests: Digests
@@ -250,6 +258,7 @@ class HashRow(NamedTuple):
     their_id: str = ""  # what the source calls it; empty where the file gives none
     their_class: str = ""
     guessed: bool = False  # the file does not name the algorithm; 64 digits were taken for PDQ
+    mode: HashMode | None = None  # of a PDQ hash; None where the file does not say
 
 
 class RejectedRow(NamedTuple):

@@ -3,7 +3,7 @@
     intake → decode → hashing → matching → signals → triage → review → decisions → outcomes
 
 The first four give the answer, in milliseconds; the rest is work for later jobs. Stages never
-import one another; this module and `examine` (the two stages that run together in a child
+import one another; this module and `examine_child` (the two stages that run together in a child
 process) know the order.
 """
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.bulk.rows import Tally, hash_row, path_fields, path_of, scan_row, to_line
+from safelight.bulk.rows import Tally, hash_row, path_fields, path_of, scan_row
+from safelight.files import to_line
 from safelight.matching.rules import Hit, MatchPolicy, judge
 from safelight.model import (
     Algorithm,

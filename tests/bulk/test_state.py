@@ -27,7 +27,8 @@ SOURCES = Sources(hashes=("/hashes.csv",), algorithm=Algorithm.SHA256)
 
 
 def row(path="/a.jpg", verdict="no_match", **more):
-    return {"path": path, "verdict": verdict, "fully_checked": True, "matches": [], **more}
+    matches = [{}] if verdict in ("known", "similar") else []
+    return {"path": path, "verdict": verdict, "fully_checked": True, "matches": matches, **more}
 
 
 def begin(home: Path, result: Path | None = None, now: datetime = NOW) -> ScanState:

@@ -69,8 +69,12 @@ def test_the_life_of_a_list(home: Path, tmp_path: Path) -> None:
     (counted,) = _json(home, "list", "count", "one")
     assert counted == {"list": "one", "total": 2, "entries": listed["entries"]}
     shown = _json(home, "list", "show", "one")
-    assert [entry["value"] for entry in shown] == [M, M[::-1]]
-    assert M in _safelight(home, "list", "show", "one").stdout
+    assert [entry["value"] for entry in shown] == ["01234567…", "fedcba98…"]
+    assert shown[0]["assertions"] == [{"source": "Source", "id": "1", "class": ""}]
+    text = _safelight(home, "list", "show", "one")
+    assert "01234567…" in text.stdout
+    assert M not in text.stdout
+    assert "does not permit their export" in text.stderr
 
     _safelight(home, "list", "disable", "one")
     assert _json(home, "list", "ls")[0]["enabled"] is False
@@ -80,10 +84,34 @@ def test_the_life_of_a_list(home: Path, tmp_path: Path) -> None:
     assert _json(home, "list", "ls") == []
 
     actions = [(event["actor"], event["action"]) for event in _json(home, "audit", "show")]
-    done = ("create", "import", "import", "disable", "enable", "delete")
+    done = ("create", "import", "import", "show", "show", "disable", "enable", "delete")
     assert actions == [("alice", f"list.{action}") for action in done]
     (verified,) = _json(home, "audit", "verify")
-    assert (verified["events"], verified["faults"]) == (6, [])
+    assert (verified["events"], verified["faults"]) == (8, [])
+
+
+def test_whole_values_are_an_export(home: Path, tmp_path: Path) -> None:
+    file = tmp_path / "hashes.csv"
+    file.write_text(f"md5,id,class\n{M},A-1,B\n{M},A-2,C\n")
+    _safelight(home, "list", "create", "open", "--source", "S", "--purpose", "export")
+    _safelight(home, "list", "import", "open", file)
+    (shown,) = _json(home, "list", "show", "open")
+    assert shown["value"] == M
+    said = [("S", "A-1", "B"), ("S", "A-2", "C")]
+    assert [tuple(one.values()) for one in shown["assertions"]] == said
+    text = _safelight(home, "list", "show", "open").stdout
+    assert all(word in text for word in (M, "A-1", "A-2"))
+    old = ("list", "create", "old", "--source", "S", "--purpose", "export")
+    _safelight(home, *old, "--expires", "2020-01-31")
+    _safelight(home, "list", "import", "old", file)
+    assert _json(home, "list", "show", "old")[0]["value"] == "01234567…"
+    events = _json(home, "audit", "show")
+    looked = [e for e in events if e["action"] in ("list.export", "list.show")][-3:]
+    facts = [(e["action"], e["detail"]) for e in looked]
+    detail = {"name": "open", "after": 0, "entries": 1}
+    assert facts == [("list.export", detail)] * 2 + [("list.show", {**detail, "name": "old"})]
+    for name in ("open", "old"):
+        _safelight(home, "list", "delete", name, "--yes")
 
 
 @pytest.mark.parametrize(

@@ -256,12 +256,62 @@ def test_sha256_digests_without_a_name_are_not_missed(safelight, tree, tmp_path)
     assert "do not look like PDQ" in ran.err
 
 
+def test_one_sha256_digest_among_pdq_hashes_is_not_missed(safelight, tree, tmp_path):
+    digest = hashlib.sha256((tree / "same.png").read_bytes()).hexdigest()
+    hashes = tmp_path / "mixed.txt"
+    hashes.write_text("\n".join(["0f" * 32] * 40 + [digest]))
+    assert safelight("scan", tree / "same.png", "--hashes", hashes).code == 1
+
+
 def test_lines_that_are_no_hash_are_told(safelight, tree, known):
     with known.open("a") as file:
         file.write("not a hash,\n")
     ran = safelight("scan", tree, "--hashes", known)
     assert ran.code == 1
     assert "known.csv, line 4: " in ran.err
+    # what could not be read was not matched against: nothing found is not the whole truth
+    ran = safelight("scan", tree / "stranger.jpg", "--hashes", known)
+    assert (ran.code, "1 line of the hash files could not be read" in ran.err) == (2, True)
+
+
+@pytest.mark.parametrize("closed", ["2>&-", ">&-", ">&- 2>&-", "2>/dev/full", ">/dev/full"])
+@pytest.mark.parametrize("name", ["stranger.jpg", "same.png"])
+def test_1_means_found_whoever_listens(command, environ, tree, known, closed, name):
+    words = [*command, "scan", str(tree / name), "--hashes", str(known), "-o", "json"]
+    script = f'exec "$@" {closed}'
+    done = subprocess.run(["/bin/sh", "-c", script, "-", *words], env=environ, check=False)
+    if closed == ">/dev/full":
+        assert done.returncode == 2  # what was found could not be printed
+    else:
+        assert done.returncode == (1 if name == "same.png" else 0)
+
+
+def test_json_is_utf_8_whatever_the_locale(safelight, tree, known):
+    (tree / "same.png").rename(tree / "été 😀.png")
+    narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+    ran = safelight("scan", tree, "--hashes", known, "-o", "json", **narrow)
+    assert ran.code == 1
+    assert "été 😀.png" in by_name(ran.rows)
+    text = safelight("scan", tree, "--hashes", known, **narrow)
+    assert (text.code, "Do not open, copy" in text.err) == (1, True)
+
+
+def test_a_hash_file_without_hashes_is_no_scan(safelight, tree, tmp_path):
+    empty = tmp_path / "empty.txt"
+    empty.write_text("# nothing yet\n")
+    ran = safelight("scan", tree, "--hashes", empty)
+    assert (ran.code, ran.out) == (2, "")
+
+
+def test_rows_that_contradict_themselves_are_not_gone_on_with(
+    safelight, command, environ, many, tree, known, home
+):
+    (tree / "same.png").rename(many / "0000.png")
+    stopped_early(command, environ, many, known, after=10)
+    (result,) = (home / "scans").glob("*/results.jsonl")
+    result.write_text(result.read_text().replace('"verdict":"known"', '"verdict":"no_match"'))
+    ran = safelight("scan", "--resume", "last")
+    assert (ran.code, "corrupt_file" in ran.err) == (2, True)
 
 
 def test_a_reader_that_goes_away_is_no_traceback(command, environ, tree, known):

@@ -8,17 +8,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safelight.bulk.rows import hash_row
 from safelight.connectors.hash_files import (
     LONGEST_LINE,
     Guesses,
     HashFormat,
-    Row,
     parse_hash,
     read_hash_file,
     read_hashes,
 )
+from safelight.connectors.hash_records import Row
 from safelight.errors import BadHash, BadHashFile, BadPath
-from safelight.model import Algorithm, HashRow, RejectedRow
+from safelight.model import (
+    Algorithm,
+    Digests,
+    FrameHashes,
+    HashMode,
+    HashRow,
+    ImageHashes,
+    RejectedRow,
+)
 
 PDQ, MD5, SHA1, SHA256 = Algorithm.PDQ, Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256
 P = "f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22"
@@ -152,6 +161,75 @@ def test_json_lines() -> None:
     ]
 
 
+NOT_EXACT = (
+    "a PDQ hash of the mode fast, which is for screening and not for lists: hash the file again "
+    "with --mode exact"
+)
+
+
+def test_fast_hashes_are_rejected_and_their_digests_kept() -> None:
+    lines = ["pdq,md5,mode", f"{P},{M},fast", f"{P},{M},exact", f"{P},{M},", f"{P},{M},own word"]
+    exact = HashRow(3, PDQ, bytes.fromhex(P), mode=HashMode.EXACT)
+    assert _read("\n".join(lines)) == [
+        RejectedRow(2, NOT_EXACT, lines[1]),
+        _row(2, MD5, M),
+        *(exact, _row(3, MD5, M)),
+        *(_row(4, PDQ, P), _row(4, MD5, M)),
+        *(_row(5, PDQ, P), _row(5, MD5, M)),
+    ]
+    frames = [{"pdq": P, "pdq_quality": 3}, {"pdq": P[::-1]}]
+    row = json.dumps({"pdq": P, "md5": M, "mode": "fast", "frames": frames})
+    assert _read(row) == [RejectedRow(1, NOT_EXACT, row[:200]), _row(1, MD5, M)]
+
+
+def test_every_hash_of_a_row_of_safelight_hash_is_read() -> None:
+    frames = (
+        FrameHashes(number=0, quality=80, dihedral=(P, *["00" * 32] * 7)),
+        FrameHashes(
+            number=5, quality=60, dihedral=("11" * 32,) * 8, stored=("22" * 32, *["00" * 32] * 7)
+        ),
+        FrameHashes(number=9, quality=80, dihedral=(P, *["00" * 32] * 7)),
+    )
+    moving = _hash_row(frames)
+    assert _read(json.dumps({**moving, "id": "A-1", "class": "B"})) == [
+        _exact(P, 80),
+        _row(1, MD5, M, None, "A-1", "B"),
+        _exact("11" * 32, 60),
+        _exact("22" * 32, 60),
+    ]
+    turned = _hash_row(frames[1:2])
+    assert _read(json.dumps({**turned, "id": "A-1", "class": "B"})) == [
+        _exact("11" * 32, 60),
+        _row(1, MD5, M, None, "A-1", "B"),
+        _exact("22" * 32, 60),
+    ]
+
+
+def _exact(digits: str, quality: int) -> HashRow:
+    return _row(1, PDQ, digits, quality, "A-1", "B", False, HashMode.EXACT)
+
+
+def _hash_row(frames: tuple[FrameHashes, ...]) -> dict[str, object]:
+    hashes = ImageHashes(
+        digests=Digests(md5=M, sha1=S, sha256=P, size=1),
+        format="gif",
+        width=9,
+        height=9,
+        mode=HashMode.EXACT,
+        frames=frames,
+    )
+    row = hash_row(b"a.gif", hashes)
+    return {key: value for key, value in row.items() if key not in ("sha1", "sha256")}
+
+
+def test_frames_of_another_program_do_no_harm() -> None:
+    for frames in (25, "x", [], [1, None, {"pdq": [P]}], {"pdq": P}):
+        row = json.dumps({"md5": M, "frames": frames, "stored_dihedral": [7]})
+        assert _read(row) == [_row(1, MD5, M)]
+    row = json.dumps({"md5": M, "frames": [{"pdq": "zz"}]})
+    assert _read(row) == [_row(1, MD5, M), RejectedRow(1, "not hexadecimal", row)]
+
+
 def test_the_format_can_be_given() -> None:
     assert _read(f"{M}\n", form=HashFormat.CSV) == [_row(1, MD5, M)]
     assert _read(f"{M},1\n", form=HashFormat.HEX) == [
@@ -198,18 +276,53 @@ def test_reading_is_streamed(tmp_path: Path) -> None:
     rows.close()  # type: ignore[attr-defined]
 
 
-def test_one_hash() -> None:
-    assert parse_hash(f" md5:{M} ") == (MD5, bytes.fromhex(M))
-    with pytest.raises(BadHash, match="not hexadecimal"):
-        parse_hash("xyz")
+@pytest.mark.parametrize(
+    ("text", "algorithms"),
+    [
+        (f" md5:{M} ", [MD5]),
+        (M.upper(), [MD5]),
+        (f"SHA-1: {'ab' * 20}", [Algorithm.SHA1]),
+        ("ab" * 20, [Algorithm.SHA1]),
+        # 64 digits alone may be either; a name decides, however people write it
+        ("ab" * 32, [Algorithm.PDQ, Algorithm.SHA256]),
+        (f"sha-256:{'ab' * 32}", [Algorithm.SHA256]),
+        (f"SHA256:{'ab' * 32}", [Algorithm.SHA256]),
+        (f"pdq:{'AB' * 32}", [Algorithm.PDQ]),
+        (hashlib.sha256().hexdigest(), [Algorithm.PDQ]),
+    ],
+)
+def test_one_hash(text: str, algorithms: list[Algorithm]) -> None:
+    value = bytes.fromhex(text.rpartition(":")[2])
+    assert parse_hash(text) == [(algorithm, value) for algorithm in algorithms]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("xyz", "not hexadecimal"),
+        ("", "0 digits are no hash known here"),
+        ("ab" * 31, "62 digits are no hash known here"),
+        ("abc", "not hexadecimal"),
+        (f"md5:{'ab' * 20}", "md5 has 32 digits, not 40"),
+        (f"crc32:{M}", "'crc32' is not an algorithm known here"),
+        (f":{M}", "'' is not an algorithm known here"),
+        (f"{M}  name.jpg", "more than a hash in the line"),
+        (hashlib.md5(usedforsecurity=False).hexdigest(), "the md5 of an empty file"),
+        ("٠" * 32, "not hexadecimal"),
+    ],
+)
+def test_what_is_no_hash(text: str, reason: str) -> None:
+    with pytest.raises(BadHash, match=f"is not a hash: .*{reason}"):
+        parse_hash(text)
 
 
 @pytest.mark.parametrize(
     ("values", "in_doubt"),
     [
-        # PDQ has half of its bits set; one odd hash in a list is nothing
+        # PDQ has half of its bits set; one odd hash in thousands is nothing
         ([bytes.fromhex("0f" * 32)] * 20, False),
-        ([bytes.fromhex("0f" * 32)] * 19 + [bytes(32)], False),
+        ([bytes.fromhex("0f" * 32)] * 600 + [bytes(32)], False),
+        ([bytes.fromhex("0f" * 32)] * 19 + [bytes(32)], True),
         # digests have not
         ([hashlib.sha256(bytes([number])).digest() for number in range(20)], True),
     ],

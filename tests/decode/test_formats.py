@@ -235,3 +235,13 @@ def test_every_sample_is_read() -> None:
         assert isinstance(result, ImageHashes), name
         formats.add(result.format)
     assert formats == {"jpeg", "png", "gif", "webp", "tiff", "bmp", "heif", "avif"}
+
+
+@pytest.mark.parametrize("major", [b"miaf", b"isom", b"mif1", b"msf1", b"mp42"])
+@pytest.mark.parametrize("name", ["rgb.heic", "rgb.avif"])
+def test_a_picture_under_a_general_major_brand_is_read(name: str, major: bytes) -> None:
+    data = samples()[name]
+    assert data[8:12] in data[16 : int.from_bytes(data[:4], "big")]  # it is compatible with itself
+    result = hashes(data[:8] + major + data[12:])
+    assert result.format == hashes(data).format
+    assert result.dihedral == hashes(data).dihedral

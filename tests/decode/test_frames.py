@@ -1,6 +1,7 @@
 """Orientation and several frames."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -119,6 +120,51 @@ def test_pages_may_differ_in_size() -> None:
     result = hashes(saved(small, "TIFF", save_all=True, append_images=[large]))
     assert (result.width, result.height) == (300, 200)
     assert result.frames[1].pdq == hashes(saved(large, "TIFF")).pdq
+
+
+def two_in_one(**options: Any) -> tuple[bytes, int]:
+    """A JPEG file of two pictures with an index (MPF), and where the second one begins."""
+    first, second = photo().resize((300, 200)), photo("coffee").resize((150, 100))
+    data = saved(first, "MPO", save_all=True, append_images=[second], quality=90, **options)
+    return data, data.rindex(b"\xff\xd8\xff")
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_a_second_picture_that_was_cut_off_is_not_said_of_the_first(mode: str) -> None:
+    data, start = two_in_one()
+    first, second = hashes(data, mode).frames
+    for cut in (start, start + 2, start + 50):
+        result = hashes(data[:cut], mode)
+        assert result.frames == (first,)
+        assert result.flags == ("pages", "more_pictures_missing")
+    partly = hashes(data[:-200], mode)
+    assert partly.flags == ("pages", "more_pictures_missing")
+    assert partly.frames[0] == first
+    assert distance(partly.frames[1].pdq, second.pdq) <= 60
+
+
+@pytest.mark.parametrize("mode", ["exact", "fast"])
+def test_a_broken_index_of_pictures_costs_a_flag_not_the_picture(mode: str) -> None:
+    data, _ = two_in_one()
+    at = data.index(b"MPF\0")
+    whole = hashes(data, mode)
+    flags = set()
+    for place in range(at + 4, at + 90):
+        broken = bytearray(data)
+        broken[place] ^= 0xFF
+        result = hashes(bytes(broken), mode)
+        assert result.frames[0] == whole.frames[0]
+        flags |= set(result.flags)
+    assert flags == {"pages", "more_pictures_missing"}
+
+
+def test_the_gain_map_of_a_phone_photo_flags_nothing() -> None:
+    xmp = b'<x xmlns:hdrgm="http://ns.adobe.com/hdr-gain-map/1.0/" hdrgm:Version="1.0"/>'
+    data, _ = two_in_one(xmp=xmp)
+    assert b"hdrgm:Version" in data
+    result = hashes(data)
+    assert result.frames[0] == hashes(two_in_one()[0]).frames[0]
+    assert set(result.flags) <= {"pages"}
 
 
 def test_an_animation_cut_off_keeps_the_frames_before_the_cut() -> None:

@@ -2,8 +2,10 @@
 
 import pytest
 
+from safelight.decode.rules import FLAGS
 from safelight.errors import BadInput
 from safelight.matching.rules import (
+    PARTIAL,
     Hit,
     MatchPolicy,
     best_per_entry,
@@ -26,8 +28,15 @@ POLICY = MatchPolicy(radius=31, min_quality=50)
 DIGESTS = Digests(md5="0" * 32, sha1="0" * 40, sha256="0" * 64, size=1)
 
 
-def picture(quality=100, flags=(), mode=HashMode.EXACT):
-    frame = FrameHashes(number=0, quality=quality, dihedral=("ab" * 32,) * 8)
+def picture(quality=100, flags=(), mode=HashMode.EXACT, stored_quality=None):
+    hashes = ("ab" * 32,) * 8
+    frame = FrameHashes(
+        number=0,
+        quality=quality,
+        dihedral=hashes,
+        stored=None if stored_quality is None else hashes,
+        stored_quality=stored_quality,
+    )
     return ImageHashes(
         digests=DIGESTS,
         format="jpeg",
@@ -115,11 +124,25 @@ def test_reasons(examined, hits, reasons):
         (picture(flags=("animated", "turned")), True),
         (picture(flags=("truncated",)), False),
         (picture(flags=("damaged",)), False),
+        (picture(flags=("pages", "more_pictures_missing")), False),
+        (picture(flags=("animated", "frames_capped")), False),
         (UNREAD, False),
     ],
 )
 def test_only_a_whole_picture_is_fully_checked(examined, checked):
     assert fully_checked(judge(examined, [], POLICY)) is checked
+
+
+def test_what_was_left_out_is_told():
+    examined = picture(flags=("animated", "frames_capped", "more_pictures_missing"))
+    assert judge(examined, [], POLICY).reasons == (
+        "frames_capped: the animation is so long that its end was not looked at",
+        "more_pictures_missing: a further picture that the file announces is missing or cut off",
+    )
+
+
+def test_every_flag_of_a_partial_check_is_a_flag_of_decoding():
+    assert set(PARTIAL) < set(FLAGS)
 
 
 def test_the_nearest_hit_of_each_entry_is_kept_and_digests_come_first():
@@ -138,6 +161,9 @@ def test_the_nearest_hit_of_each_entry_is_kept_and_digests_come_first():
         (picture(mode=HashMode.FAST), [hit(3)], True),
         (picture(mode=HashMode.FAST, quality=81), [], True),
         (picture(mode=HashMode.FAST, quality=82), [], False),
+        # also where only the hash of the stored pixels drifted
+        (picture(mode=HashMode.FAST, quality=82, stored_quality=81), [], True),
+        (picture(mode=HashMode.FAST, quality=82, stored_quality=82), [], False),
         # an equal digest needs no PDQ
         (picture(mode=HashMode.FAST), [hit(algorithm=Algorithm.MD5)], False),
         (UNREAD, [], False),

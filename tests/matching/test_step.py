@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from pictures import hashes, saved
+from PIL import Image
 
-from safelight.matching.rules import MatchPolicy
+from safelight.matching.rules import MatchPolicy, judge
 from safelight.matching.step import Matcher
 from safelight.model import (
     ORIENTATIONS,
@@ -15,6 +17,7 @@ from safelight.model import (
     ImageHashes,
     Match,
     NotChecked,
+    Verdict,
 )
 
 POLICY = MatchPolicy(radius=31, min_quality=50)
@@ -48,9 +51,13 @@ def picture(*frames, digests=None):
     )
 
 
-def frame(number=0, quality=100, dihedral=None, stored=None):
+def frame(number=0, quality=100, dihedral=None, stored=None, stored_quality=100):
     return FrameHashes(
-        number=number, quality=quality, dihedral=dihedral or hexes(HASHES[:8]), stored=stored
+        number=number,
+        quality=quality,
+        dihedral=dihedral or hexes(HASHES[:8]),
+        stored=stored,
+        stored_quality=None if stored is None else stored_quality,
     )
 
 
@@ -83,6 +90,47 @@ def test_the_stored_pixels_are_searched_too():
     turned = frame(stored=hexes(HASHES[8:16]))
     (match,) = matches(matcher, picture(turned))
     assert (match.distance, match.orientation) == (0, "rot90")
+
+
+@pytest.mark.parametrize(
+    ("bits", "quality", "stored_quality", "verdict"),
+    [
+        (0, 100, 100, Verdict.KNOWN),
+        (2, 100, 100, Verdict.SIMILAR),
+        # the quality of the stored pixels decides, not that of the upright ones
+        (0, 100, 0, Verdict.SIMILAR),
+        (2, 100, 0, Verdict.NO_MATCH),
+        (0, 0, 100, Verdict.KNOWN),
+        (2, 0, 100, Verdict.SIMILAR),
+    ],
+)
+def test_the_stored_pixels_have_a_quality_of_their_own(bits, quality, stored_quality, verdict):
+    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [flipped(HASHES[9], bits)], [1])])
+    stored = hexes(HASHES[8:16])
+    examined = picture(frame(quality=quality, stored=stored, stored_quality=stored_quality))
+    assert judge(examined, matcher.hits(examined, POLICY), POLICY).verdict is verdict
+
+
+def test_a_drawing_in_the_transparency_is_not_known_by_its_flat_colours():
+    disc = np.hypot(*np.ogrid[-128:128, -128:128])
+    alpha = np.where(np.sin(disc / 9) > 0, 255, 0) ^ np.arange(256, dtype=np.int64)
+    drawing = Image.new("RGBA", (256, 256), "black")
+    drawing.putalpha(Image.fromarray(alpha.astype(np.uint8)))
+    examined = hashes(saved(drawing, "PNG"))
+    (only,) = examined.frames
+    assert (only.quality, only.stored, only.stored_quality) == (100, ("0" * 64,) * 8, 0)
+    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [bytes(32)], [1])])
+    answer = judge(examined, matcher.hits(examined, POLICY), POLICY)
+    assert answer.verdict is Verdict.SIMILAR
+    (reason,) = answer.reasons
+    assert reason.startswith("same_pdq_low_quality: ")
+
+
+def test_of_equal_hits_the_one_of_better_quality_counts():
+    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [HASHES[0]], [1])])
+    examined = picture(frame(0, quality=10), frame(7, quality=90))
+    (hit,) = matcher.hits(examined, POLICY)
+    assert (hit.match.frame, hit.quality) == (7, 90)
 
 
 def test_the_nearest_of_several_frames_counts():

@@ -58,9 +58,10 @@ def long_answer(fd: int, request: dict[str, Any]) -> dict[str, Any]:
 
 
 def nonsense(fd: int, request: dict[str, Any]) -> dict[str, Any]:
+    data = request["pattern"].encode("latin-1") * request.get("times", 1)
     for descriptor in range(3, 64):
         try:
-            os.write(descriptor, b"\xff not json")
+            os.write(descriptor, data)
         except OSError:
             continue
     return {}

@@ -1,5 +1,6 @@
 """The pool of children: what they may not do, and what becomes of the pool when one dies."""
 
+import json
 import os
 import signal
 import threading
@@ -9,12 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from safelight.errors import SandboxUnavailable
 from safelight.sandbox import seccomp
 from safelight.sandbox.limits import Limits
-from safelight.sandbox.pool import ChildFailed, ChildPool
+from safelight.sandbox.pool import ChildFailed, ChildPool, read_message
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda below: st.lists(below, max_size=3) | st.dictionaries(st.text(max_size=5), below),
+    max_leaves=8,
+)
 HERE = str(Path(__file__).parent)
 LIMITS = Limits(memory_mb=256, cpu_seconds=1, wall_seconds=5.0)
 
@@ -63,7 +71,6 @@ def test_a_child_reads_the_file_and_is_used_again(pool: ChildPool, fd: int) -> N
         ("eat_memory", "out_of_memory", "memory"),
         ("raise_error", "crashed", "ZeroDivisionError"),
         ("long_answer", "crashed", "no usable answer"),
-        ("nonsense", "crashed", "no usable answer"),
     ],
 )
 def test_a_child_that_fails_costs_one_answer(
@@ -77,6 +84,34 @@ def test_a_child_that_fails_costs_one_answer(
     after = ask(pool, fd, "read")
     assert after["text"] == "what the file says"
     assert after["pid"] != before
+
+
+@pytest.mark.parametrize(
+    ("pattern", "times"),
+    [
+        ("\xff not json", 1),
+        ("[", 59_000),  # deeper than Python's stack
+        ('{"done":', 7000),
+        ("9" * 5000, 1),  # longer than Python reads numbers
+        ("[1]", 1),
+        ('{"done": [["a", 1], 5]}', 1),
+        ('{"done": null, "error": 5}', 1),
+        ('{"failed": "crashed", "error": "Nothing was found, the file is fine"}', 1),
+        ('{"failed": "crashed", "error": "' + "x" * 41 + '"}', 1),
+    ],
+)
+def test_a_senseless_answer_costs_one_answer(
+    pool: ChildPool, fd: int, pattern: str, times: int
+) -> None:
+    with pytest.raises(ChildFailed, match=r"failed \(no usable answer\)") as caught:
+        ask(pool, fd, "nonsense", pattern=pattern, times=times)
+    assert caught.value.code == "crashed"
+    assert ask(pool, fd, "read")["text"] == "what the file says"
+
+
+@given(st.binary(max_size=60) | JSON.map(lambda value: json.dumps(value).encode()))
+def test_any_message_is_an_object_or_nothing(data: bytes) -> None:
+    assert isinstance(read_message(data), dict)
 
 
 def test_wall_time_is_limited_and_extended_on_request(fd: int) -> None:

@@ -93,3 +93,25 @@ def test_a_failed_transaction_leaves_no_event(store: Store) -> None:
         tx.connection.execute(sa.text("SELECT nonsense"))
     with store.transaction() as tx:
         assert audit.verify(tx) == audit.Verification(events=0, head="00" * 32, faults=())
+
+
+def test_appending_meanwhile_is_no_fault(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = list(range(9))
+
+    def append(*_: object) -> None:
+        if waiting:
+            waiting.pop()
+            with store.transaction() as other:
+                other.record("thing.do", "thing:other")
+
+    append()
+    append()
+    monkeypatch.setattr(audit, "_PAGE", 1)
+    with store.transaction() as tx:
+        sa.event.listen(tx.connection, "after_execute", append)  # after whatever it reads
+        result = audit.verify(tx)
+    assert (result.events, result.faults) == (2, ())
+    with store.transaction() as tx:
+        later = audit.verify(tx)
+    assert later.events > 4
+    assert later.faults == ()

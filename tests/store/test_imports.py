@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from safelight.errors import BadHashFile, ListNotFound
-from safelight.model import Algorithm, HashRow
+from safelight.errors import BadHashFile, BadInput, ListNotFound
+from safelight.model import Algorithm, HashMode, HashRow
 from safelight.store import entries, imports, lists
 from safelight.store.database import Store
 from safelight.store.imports import ImportCounts
@@ -92,7 +92,7 @@ def test_importing_again_adds_nothing(store: Store) -> None:
     before = _assertions(store)
     with store.transaction() as tx:
         again = imports.import_entries(tx, one, [*rows, *_rows(10, 9)])
-    assert asdict(again) == {"added": 10, "already_there": 200, "rejected": 0}
+    assert asdict(again) == {"added": 10, "already_there": 200}
     assert _assertions(store)[:200] == before
     assert len(_assertions(store)) == 210
 
@@ -111,6 +111,55 @@ def test_a_hash_given_twice_is_one_entry_with_two_assertions(store: Store) -> No
     assert entry.quality == 70
     said = [(row["source"], row["their_id"], row["their_class"]) for row in _assertions(store)]
     assert said == [("Source", "x", "A"), ("Source", "y", "B")]
+
+
+def test_how_a_hash_was_made_is_kept(store: Store) -> None:
+    one = _make(store)
+    rows = [
+        HashRow(1, Algorithm.PDQ, bytes(32)),
+        HashRow(2, Algorithm.PDQ, bytes([1] * 32), mode=HashMode.EXACT),
+        HashRow(3, Algorithm.PDQ, bytes([1] * 32)),
+        HashRow(4, Algorithm.MD5, bytes(16)),
+    ]
+    with store.transaction() as tx:
+        imports.import_entries(tx, one, rows)
+        page, _ = entries.page(tx, one)
+    modes = {(entry.algorithm.value, entry.value[0], entry.mode) for entry in page}
+    assert modes == {("pdq", 0, "unknown"), ("pdq", 1, "exact"), ("md5", 0, "not_applicable")}
+    with pytest.raises(BadInput, match="'fast' is not a mode"), store.transaction() as tx:
+        imports.import_entries(tx, one, [HashRow(1, Algorithm.PDQ, bytes(32), mode=HashMode.FAST)])
+
+
+def test_what_is_known_beats_what_is_not_across_imports(store: Store) -> None:
+    one, value = _make(store), bytes(32)
+    steps = [
+        # quality and mode as given; quality, mode and change as kept
+        (None, None, (-1, "unknown", 1)),
+        (60, None, (60, "unknown", 2)),
+        (None, HashMode.EXACT, (60, "exact", 3)),
+        (None, None, (60, "exact", 3)),
+        (50, None, (60, "exact", 3)),
+        (70, HashMode.EXACT, (70, "exact", 6)),
+    ]
+    for quality, mode, kept in steps:
+        with store.transaction() as tx:
+            row = HashRow(1, Algorithm.PDQ, value, quality, mode=mode)
+            other = HashRow(2, Algorithm.MD5, bytes(16))
+            counts = imports.import_entries(tx, one, [row, other])
+            page, _ = entries.page(tx, one)
+        (found,) = [entry for entry in page if entry.algorithm is Algorithm.PDQ]
+        assert (found.quality, found.mode, found.change) == kept
+        assert counts.added == (2 if kept[2] == 1 else 0)
+        assert {entry.change for entry in page if entry is not found} == {1}
+
+
+def test_a_class_that_is_not_repeated_stays(store: Store) -> None:
+    one = _make(store)
+    for class_ in ("A", ""):
+        with store.transaction() as tx:
+            row = HashRow(1, Algorithm.MD5, bytes(16), None, "1", class_)
+            imports.import_entries(tx, one, [row])
+    assert [row["their_class"] for row in _assertions(store)] == ["A"]
 
 
 def test_sources_may_disagree_and_change_their_mind(store: Store) -> None:

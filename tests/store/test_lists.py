@@ -1,8 +1,10 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import sqlalchemy as sa
 
 from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
+from safelight.matching.load import Sources, load_lists
 from safelight.model import Algorithm, HashRow
 from safelight.store import audit, imports, lists
 from safelight.store.database import Store
@@ -117,6 +119,31 @@ def test_a_refusal_is_audited_although_nothing_else_is_written(store: Store) -> 
     with store.transaction() as tx:
         assert [found.name for found in lists.all_lists(tx)] == ["one"]
         assert [event.action for event in audit.events(tx)] == ["list.create", "list.refuse"]
+
+
+def test_lists_left_out_are_audited_and_said_when_none_remains(store: Store) -> None:
+    with store.transaction() as tx:
+        lists.create(tx, _new("old", expires_at=NOW - timedelta(seconds=1)))
+    said = "no enabled hash list .* The permission to use the list 'old' ended on 2026-11-21"
+    with pytest.raises(BadInput, match=said), store.transaction() as tx:
+        load_lists(tx, Sources(), now=NOW)
+    with store.transaction() as tx:
+        assert [event.action for event in audit.events(tx)] == ["list.create", "list.refuse"]
+
+
+def test_a_refusal_is_audited_whatever_ends_the_transaction(store: Store) -> None:
+    with store.transaction() as tx:
+        one = lists.create(tx, _new(permitted_purposes=("statistics",)))
+    for error in (KeyboardInterrupt, sa.exc.ProgrammingError):
+        with pytest.raises(error), store.transaction() as tx:  # noqa: PT012
+            with pytest.raises(NotPermitted):
+                lists.permit(tx, one, now=NOW)
+            if error is KeyboardInterrupt:
+                raise KeyboardInterrupt
+            tx.connection.execute(sa.text("SELECT nonsense"))
+    with store.transaction() as tx:
+        actions = [event.action for event in audit.events(tx)]
+    assert actions == ["list.create", "list.refuse", "list.refuse"]
 
 
 def test_which_lists_are_matched_against(store: Store) -> None:

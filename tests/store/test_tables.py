@@ -5,7 +5,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from safelight.model import Algorithm, HashRow
-from safelight.store import imports, lists, migrate
+from safelight.store import entries, imports, lists, migrate
 from safelight.store.database import Store
 from safelight.store.lists import NewList
 from safelight.store.migrations import HEAD
@@ -31,6 +31,26 @@ def test_every_table_is_granted_what_it_needs() -> None:
     assert set(GRANTS) == {*metadata.tables, "alembic_version"}
 
 
+def test_a_grant_that_is_missing_is_made_without_a_new_migration(database: object) -> None:
+    engine = database.owner  # type: ignore[attr-defined]
+    with engine.begin() as connection:
+        connection.execute(sa.text("CREATE ROLE safelight_new"))
+    try:
+        migrate.migrate(engine, "safelight_new")
+        for table, rights in GRANTS.items():
+            for right in rights.split(", "):
+                with engine.begin() as connection:
+                    connection.execute(sa.text(f"REVOKE {right} ON {table} FROM safelight_new"))
+                migrate.migrate(engine, "safelight_new")
+                with engine.connect() as connection:
+                    query = f"SELECT has_table_privilege('safelight_new', '{table}', '{right}')"
+                    assert connection.scalar(sa.text(query)), (table, right)
+    finally:
+        with engine.begin() as connection:
+            connection.execute(sa.text("DROP OWNED BY safelight_new"))
+            connection.execute(sa.text("DROP ROLE safelight_new"))
+
+
 def test_row_security_is_on_everywhere(database: object) -> None:
     query = sa.text(
         "SELECT relname FROM pg_class WHERE relrowsecurity AND relforcerowsecurity "
@@ -44,6 +64,7 @@ def test_one_organisation_sees_nothing_of_another(store: Store) -> None:
     with store.transaction("alpha") as tx:
         made = lists.create(tx, NewList(name=f"a-{store._organisation}", source="S"))
         imports.import_entries(tx, made, [HashRow(1, Algorithm.MD5, bytes(16))])
+        (entry,), _ = entries.page(tx, made)
     with store.transaction("beta") as tx:
         beta = tx.organisation
         for name in PRIVATE:
@@ -52,13 +73,15 @@ def test_one_organisation_sees_nothing_of_another(store: Store) -> None:
         for name in ("hash_list", "entry", "entry_assertion"):
             gone = sa.text(f"DELETE FROM {name} WHERE organisation <> :beta")  # noqa: S608
             assert tx.connection.execute(gone, {"beta": beta}).rowcount == 0
-        values = {"list": made.id, "beta": beta}
-        intruder = sa.text(
-            "INSERT INTO entry (organisation, list, algorithm, value, quality, change) "
-            "VALUES (:beta, :list, 'md5', '\\x01', -2, 1)"
-        )
-        with pytest.raises(sa.exc.IntegrityError), tx.connection.begin_nested():
-            tx.connection.execute(intruder, values)
+        values = {"list": made.id, "beta": beta, "entry": entry.id}
+        for intruder in (
+            "INSERT INTO entry (organisation, list, algorithm, value, quality, mode, change) "
+            "VALUES (:beta, :list, 'md5', '\\x01', -2, 'not_applicable', 1)",
+            "INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class) "
+            "VALUES (:beta, :entry, 'S', '', '')",
+        ):
+            with pytest.raises(sa.exc.IntegrityError), tx.connection.begin_nested():
+                tx.connection.execute(sa.text(intruder), values)
     with store.transaction("alpha") as tx:
         assert lists.count(tx, made)[Algorithm.MD5] == 1
 

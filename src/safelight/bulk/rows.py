@@ -1,8 +1,6 @@
 """A scan's result rows: one JSON object per file, one file per line."""
 
 import base64
-import json
-import os
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +24,8 @@ def path_of(row: dict[str, Any]) -> bytes:
     """The path in bytes that `path_fields` wrote."""
     if "path_b64" in row:
         return base64.b64decode(row["path_b64"])
-    return os.fsencode(row["path"])
+    path: str = row["path"]
+    return path.encode("utf-8")
 
 
 def scan_row(path: bytes, answer: Answer) -> dict[str, Any]:
@@ -80,12 +79,8 @@ def hash_row(path: bytes, examined: ImageHashes | NotChecked) -> dict[str, Any]:
         row["frames"] = [frame.to_json() for frame in examined.frames]
     elif examined.frames[0].stored is not None:
         row["stored_dihedral"] = list(examined.frames[0].stored)
+        row["stored_quality"] = examined.frames[0].stored_quality
     return row
-
-
-def to_line(row: dict[str, Any]) -> str:
-    """One row as one line of JSON, with its line end."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n"
 
 
 @dataclass(slots=True)

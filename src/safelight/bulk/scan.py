@@ -2,6 +2,7 @@
 
 import os
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,8 +10,10 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from safelight.bulk.walk import Found, open_problem
-from safelight.errors import BadInput, BadPath, CouldNotCheck
+from safelight.decode.rules import REASONS
+from safelight.errors import BadInput, BadPath, CouldNotCheck, SafelightError
 from safelight.examine import Examiner
+from safelight.files import show_path
 from safelight.matching.rules import MatchPolicy, judge
 from safelight.matching.step import Matcher
 from safelight.model import Answer, Examined, HashMode, NotChecked
@@ -67,7 +70,12 @@ def scan_all(
         if isinstance(opened, NotChecked):
             return ScanResult(found.path, judge(opened, [], policy))
         with opened as fd:
-            verdict = answer(fd, examiner=examiner, matcher=matcher, policy=policy)
+            try:
+                verdict = answer(fd, examiner=examiner, matcher=matcher, policy=policy)
+            except SafelightError:
+                raise  # the sandbox or the disk: no file would do better
+            except Exception as exc:  # noqa: BLE001 - the worker loop: one file, one result
+                verdict = judge(_failed(found, exc), [], policy)
         return ScanResult(found.path, verdict)
 
     return _in_order(one, files, jobs, Stop() if stop is None else stop)
@@ -86,6 +94,13 @@ def examine_all(
             return found.path, examiner.examine(fd, mode=mode)
 
     return _in_order(one, files, jobs, Stop())
+
+
+def _failed(found: Found, exc: Exception) -> NotChecked:
+    """A mistake of our own, on this file: reported as such, and the others go on."""
+    traceback.print_exception(exc)
+    message = f"{REASONS['internal']} ({type(exc).__name__} at {show_path(found.path)})"
+    return NotChecked(code="internal", message=message)
 
 
 @dataclass(frozen=True, slots=True)

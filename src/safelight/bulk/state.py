@@ -22,10 +22,18 @@ from pathlib import Path
 from typing import IO, Any
 
 from safelight.bulk.request import ScanRequest
-from safelight.bulk.rows import Tally, path_of, to_line
+from safelight.bulk.rows import Tally, path_of
 from safelight.bulk.walk import is_below
 from safelight.errors import BadInput, BadPath, CorruptFile
-from safelight.files import PRIVATE, PRIVATE_FOLDER, disk_errors, replace_private, show_path
+from safelight.files import (
+    PRIVATE,
+    PRIVATE_FOLDER,
+    disk_errors,
+    replace_private,
+    show_path,
+    to_line,
+)
+from safelight.model import FOUND
 
 
 def refuse_inside(roots: Sequence[bytes], path: Path, what: str) -> None:
@@ -228,7 +236,8 @@ def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         row = json.loads(line)
         path_of(row)
-        row["verdict"], row["fully_checked"]
+        if bool(row["matches"]) is not (row["verdict"] in FOUND) or "fully_checked" not in row:
+            raise ValueError("contradicts itself")
     except (ValueError, TypeError, KeyError) as exc:
         raise CorruptFile(
             f"{path}: line {number} is not a result row; begin the scan anew."

@@ -133,4 +133,6 @@ def not_checked(code: str) -> NotChecked:
 def _cannot_list(exc: OSError) -> NotChecked:
     if exc.errno in (errno.EACCES, errno.EPERM):
         return not_checked("permission_denied")
+    if exc.errno == errno.ENAMETOOLONG:
+        return not_checked("path_too_long")
     return not_checked("vanished" if exc.errno == errno.ENOENT else "read_error")

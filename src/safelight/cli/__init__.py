@@ -9,6 +9,7 @@ import resource
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
@@ -19,6 +20,7 @@ from safelight import __version__
 from safelight.errors import SafelightError
 
 EXIT_ERROR = 2
+STOPPED = 130  # what typer makes of Ctrl-C
 
 # name -> one line of help; the module safelight.cli.<name> has a function `command`, or a group
 # `app`. Only the module of the command that was called is imported, so that --help is quick.
@@ -92,11 +94,18 @@ def _not_called() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Run the command line and exit with its code."""
+    """Run the command line and exit with its code; never with 1 by accident: 1 means found."""
     os.umask(0o077)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a core file could hold pictures
-    _let_any_text_out()
-    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+    _mend_streams()
+    code = run(sys.argv[1:] if arguments is None else arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as exc:
+        _complain(f"error (output): the output cannot be written: {exc.strerror}.")
+        code = EXIT_ERROR
+        _drop_output()
+    sys.exit(code)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -104,29 +113,51 @@ def run(arguments: Sequence[str]) -> int:
     try:
         called = [one for one in arguments if not one.startswith("-")][:1]
         command = build(called)
-        # Not list(): that name is the submodule `list` here once it was imported.
         code = command.main([*arguments], prog_name="safelight", standalone_mode=False)
     except SafelightError as exc:
-        typer.echo(f"error ({exc.code}): {exc}", err=True)
+        _complain(f"error ({exc.code}): {exc}")
         return exc.exit_code
     except typer.TyperException as exc:  # wrong usage, in typer's own words
         getattr(exc, "show", lambda: None)()
         return EXIT_ERROR
     except (typer.Abort, KeyboardInterrupt):
-        typer.echo("Stopped.", err=True)
+        _complain("Stopped.")
         return EXIT_ERROR
     except (BrokenPipeError, SystemExit):  # typer makes the one into the other
-        # Whoever read our output has gone: nothing more can be said, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()  # whoever read our output has gone: nothing more can be said, even at exit
+        return EXIT_ERROR
+    except OSError as exc:
+        _complain(f"error (output): {exc.filename or 'the output'}: {exc.strerror}.")
+        _drop_output()
         return EXIT_ERROR
     except Exception:  # noqa: BLE001 - Python would exit with 1, which means "something found"
-        traceback.print_exc()
-        typer.echo("error (internal): this is a mistake in Safelight; please report it.", err=True)
+        _complain(traceback.format_exc())
+        _complain("error (internal): this is a mistake in Safelight; please report it.")
         return EXIT_ERROR
+    if code == STOPPED:
+        _complain("Stopped.")
     return code or 0 if code in (0, 1, None) else EXIT_ERROR
 
 
-def _let_any_text_out() -> None:
-    """Print what a narrow terminal encoding lacks as escapes, instead of failing."""
+def _complain(text: str) -> None:
+    """Say something went wrong, if anybody can be told."""
+    with suppress(OSError):
+        typer.echo(text, err=True)
+
+
+def _drop_output() -> None:
+    """Send what is still to be written nowhere, so that Python does not fail on it at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _mend_streams() -> None:
+    """Replace closed streams, and print what a narrow encoding lacks as escapes."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            fd = os.open(os.devnull, os.O_RDWR)
+            if fd != number:
+                os.dup2(fd, number)
+                os.close(fd)
+            setattr(sys, name, os.fdopen(number, "w" if number else "r", closefd=False))
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]

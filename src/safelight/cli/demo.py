@@ -4,7 +4,6 @@ import shutil
 import sys
 from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from safelight.app import open_app
@@ -13,6 +12,7 @@ from safelight.bulk.walk import walk
 from safelight.cli.output import print_table, say
 from safelight.cli.report import few, verdict_word
 from safelight.cli.work import examiner_for, private_home
+from safelight.clock import utc_now
 from safelight.demo import make_demo
 from safelight.errors import ListNotFound
 from safelight.examine import Examiner
@@ -89,7 +89,7 @@ def _demo_list(settings: Settings, originals: Path, examiner: Examiner, jobs: in
             lists.delete(tx, lists.get(tx, DEMO))
         made = lists.create(tx, lists.NewList(name=DEMO, source="made by safelight demo"))
         imports.import_entries(tx, made, rows)
-        return load_lists(tx, Sources(lists=(DEMO,)), now=datetime.now(UTC)).matcher
+        return load_lists(tx, Sources(lists=(DEMO,)), now=utc_now()).matcher
 
 
 def _row(result: ScanResult) -> tuple[str, str, str]:

@@ -12,8 +12,10 @@ import typer
 from safelight.app import App, open_app
 from safelight.cli.list_import import Rejects, show_progress
 from safelight.cli.output import Output, OutputOption, count_of, emit, print_table, say
+from safelight.clock import utc_now
 from safelight.connectors.hash_files import Guesses, HashFormat, read_hash_file
 from safelight.errors import BadInput
+from safelight.files import show_path
 from safelight.model import Algorithm
 from safelight.settings import Settings, load_settings
 from safelight.store import entries, imports, lists
@@ -124,11 +126,12 @@ def import_(
     )
     if guesses.in_doubt:
         say(
-            "warning: these do not look like PDQ hashes, for which 64 digits are taken. If they are"
-            " SHA-256, import them again with --algorithm sha256."
+            "warning: some hashes of 64 digits were taken for PDQ and do not look like it. They"
+            " will be matched as SHA-256 as well; to be rid of the doubt, delete the list and"
+            " import it with --algorithm."
         )
     if rejected.number:
-        say(f"What was rejected, and why, is in {rejected.path}")
+        say(f"What was rejected, and why, is in {show_path(rejected.path)}")
     if output is Output.JSON:
         written = str(rejected.path) if rejected.number else None
         emit({**row, "rejected": rejected.number, "rejects": written})
@@ -161,20 +164,25 @@ def show(
     after: Annotated[int, typer.Option(min=0, help="Begin past the entry of this id.")] = 0,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """One list and some of its entries. Hash values are confidential: share them with nobody."""
+    """One list and some of its entries, their values in full only if the list permits export.
+
+    Each look is written to the audit trail. Hash values are confidential: share them with nobody.
+    """
     with _opened() as opened, opened.transaction() as tx:
         list_ = lists.get(tx, name)
-        page, following = entries.page(tx, list_, after=after, limit=limit)
+        shown = entries.show(tx, list_, after=after, limit=limit, now=utc_now())
     if output is Output.JSON:
-        for entry in page:
-            emit(entry.to_json())
+        for entry in shown.entries:
+            emit(entry.to_json(whole=shown.whole))
     else:
         for what, fact in _facts(list_):
             typer.echo(f"{what:<20}{fact}")
-        rows = [(str(e.id), e.algorithm.value, e.value.hex(), _quality(e)) for e in page]
-        print_table("", ("entry", "algorithm", "value", "quality"), rows)
-    if following is not None:
-        say(f"There are more: safelight list show {name} --after {following}")
+        rows = [_entry_row(entry, whole=shown.whole) for entry in shown.entries]
+        print_table("", ("entry", "algorithm", "value", "quality", "id", "class"), rows)
+    if shown.entries and not shown.whole:
+        say("Values are shortened: the list does not permit their export.")
+    if shown.following is not None:
+        say(f"There are more: safelight list show {name} --after {shown.following}")
 
 
 @app.command(epilog="\b\nExample:\n  safelight list count hotline\n")
@@ -239,7 +247,7 @@ def _end_of(day: str) -> datetime:
 def _rejects_path(settings: Settings, chosen: Path | None) -> Path:
     if chosen is not None:
         return chosen
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    stamp = utc_now().strftime("%Y%m%dT%H%M%S.%f")
     return settings.home / "rejects" / f"{stamp}.jsonl"
 
 
@@ -266,6 +274,14 @@ def _facts(list_: lists.HashList) -> Iterator[tuple[str, str]]:
     yield "contract", list_.contract_reference
     yield "expires", "no end was agreed" if list_.expires_at is None else str(list_.expires_at)
     yield "used", "yes" if list_.enabled else "no (disabled)"
+
+
+def _entry_row(entry: entries.Entry, *, whole: bool) -> tuple[str, ...]:
+    """The cells of one entry; what each source calls it on a line of its own."""
+    ids = "\n".join(assertion.their_id or "–" for assertion in entry.assertions)
+    classes = "\n".join(assertion.their_class or "–" for assertion in entry.assertions)
+    value = entry.shown(whole=whole)
+    return str(entry.id), entry.algorithm.value, value, _quality(entry), ids, classes
 
 
 def _quality(entry: entries.Entry) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-from safelight.files import PRIVATE, PRIVATE_FOLDER, disk_errors
+from safelight.files import NEW_FILE, PRIVATE, PRIVATE_FOLDER, disk_errors, write_all
 from safelight.model import HashRow, RejectedRow
 
 _STEP = 10_000
@@ -52,9 +52,8 @@ class Rejects:
         with disk_errors(self.path):
             if self._handle is None:
                 self.path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
-                self._handle = os.open(self.path, flags, PRIVATE)
-            os.write(self._handle, line.encode("utf-8", "replace"))
+                self._handle = os.open(self.path, NEW_FILE, PRIVATE)
+            write_all(self._handle, line.encode("utf-8", "replace"))
         self.number += 1
 
 

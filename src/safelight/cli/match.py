@@ -1,6 +1,5 @@
 """`safelight match`: bare hashes against hash lists."""
 
-import string
 from typing import Annotated
 
 import typer
@@ -14,10 +13,10 @@ from safelight.cli.options import (
 )
 from safelight.cli.output import Output, OutputOption, emit, print_table, say
 from safelight.cli.work import load_matcher
-from safelight.errors import BadHash
+from safelight.connectors.hash_files import parse_hash
 from safelight.matching.load import Sources
 from safelight.matching.rules import Hit, MatchPolicy
-from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, Algorithm
+from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS
 from safelight.settings import load_settings
 
 EPILOG = """\b
@@ -28,13 +27,10 @@ Examples:
 64 hexadecimal digits may be PDQ or SHA-256: both are looked up, unless pdq: or sha256: stands
 in front.
 
-Exit code: 1 when something matched, 0 when nothing did, 2 on an error."""
+A PDQ hash finds a picture only the way round it was hashed. The hashes of its turned and mirrored
+forms come from the file, not from the hash: `safelight scan` looks for all eight.
 
-_BY_DIGITS = {
-    32: (Algorithm.MD5,),
-    40: (Algorithm.SHA1,),
-    64: (Algorithm.PDQ, Algorithm.SHA256),
-}
+Exit code: 1 when something matched, 0 when nothing did, 2 on an error."""
 
 
 def command(
@@ -69,23 +65,6 @@ def command(
     else:
         _print(found)
     raise typer.Exit(1 if found else 0)
-
-
-def parse_hash(untrusted_text: str) -> list[tuple[Algorithm, bytes]]:
-    """Return what the text may be a hash of; raise BadHash when it is none."""
-    name, colon, digits = untrusted_text.strip().rpartition(":")
-    if colon and name.lower() not in list(Algorithm):
-        known = ", ".join(Algorithm)
-        raise BadHash(f"{untrusted_text!r}: {name!r} is not an algorithm; use one of {known}.")
-    if not digits or set(digits) - set(string.hexdigits):
-        raise BadHash(f"{untrusted_text!r} is not a hash: only 0-9 and a-f may stand in it.")
-    algorithms = (Algorithm(name.lower()),) if colon else _BY_DIGITS.get(len(digits), ())
-    if not algorithms or any(len(digits) != 2 * one.size for one in algorithms):
-        raise BadHash(
-            f"{untrusted_text!r} is {len(digits)} digits long: MD5 has 32, SHA-1 40, PDQ and"
-            " SHA-256 64."
-        )
-    return [(one, bytes.fromhex(digits)) for one in algorithms]
 
 
 def _print(found: list[tuple[str, Hit]]) -> None:

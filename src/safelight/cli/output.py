@@ -1,12 +1,14 @@
 """How commands print: tables or JSON Lines on stdout, talk on stderr."""
 
-import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from enum import StrEnum
 from typing import Annotated, Any
 
 import typer
+
+from safelight.files import to_line
 
 
 class Output(StrEnum):
@@ -23,13 +25,14 @@ OutputOption = Annotated[
 
 def emit(row: dict[str, Any]) -> None:
     """Print one row as one line of JSON."""
-    sys.stdout.write(json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n")
-    sys.stdout.flush()
+    sys.stdout.buffer.write(to_line(row).encode("utf-8"))  # JSON is UTF-8, whatever the locale
+    sys.stdout.buffer.flush()
 
 
 def say(text: str = "") -> None:
     """Talk to the person at the terminal, on stderr."""
-    typer.echo(text, err=True)
+    with suppress(OSError):  # nobody may be listening; the work goes on
+        typer.echo(text, err=True)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

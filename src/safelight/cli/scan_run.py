@@ -22,6 +22,7 @@ from safelight.matching.load import Loaded
 from safelight.settings import Settings
 
 SECONDS_BEFORE_AGAIN = 0.5
+SECONDS_TO_STOP = 20
 
 
 class ScanRun:
@@ -82,8 +83,8 @@ class ScanRun:
         if self._output is Output.TEXT:
             self._table.print()
         seconds = time.monotonic() - self._began
-        entries = len(self._loaded.matcher)
-        print_summary(self._state.tally, seconds, entries, self._state.request.result)
+        result = self._state.request.result
+        print_summary(self._state.tally, seconds, self._loaded.entries, result)
         if self._state.tally.found:
             print_what_now(self._settings.contact)
 
@@ -104,6 +105,10 @@ class ScanRun:
                 "The hashes have changed since this scan began: files examined before the change"
                 " were not compared with what is new. Scan again to cover them."
             )
+            return self._exit_code_unfinished()
+        if self._loaded.unread:
+            say()
+            say(f"{count_of(self._loaded.unread, 'line')} of the hash files could not be read.")
             return self._exit_code_unfinished()
         return self._state.tally.exit_code
 
@@ -131,13 +136,19 @@ class ScanRun:
                 return
             asked.append(time.monotonic())
             stop()
+            signal.alarm(SECONDS_TO_STOP)  # a huge file under way must not keep us for ever
             say("Stopping after the files under way; once more to stop at once.")
+
+        def too_long(_number: int, _frame: FrameType | None) -> None:
+            self._leave_at_once()
 
         numbers = (signal.SIGINT, signal.SIGTERM)
         before = {number: signal.signal(number, handle) for number in numbers}
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, too_long)
         try:
             yield stop
         finally:
+            signal.alarm(0)
             for number, handler in before.items():
                 signal.signal(number, handler)
 

@@ -3,35 +3,18 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from pathlib import Path
 
 from safelight.cli.output import say
-from safelight.errors import BadSetting
+from safelight.clock import utc_now
 from safelight.examine import Examiner, decode_limits, make_pool
-from safelight.files import PRIVATE_FOLDER, disk_errors
+from safelight.files import make_private_folder
 from safelight.matching.load import Loaded, Sources, load_files, load_lists
 from safelight.settings import Settings
 
 
 def private_home(settings: Settings) -> None:
-    """Make the home folder, or refuse one that other users can look into."""
-    with disk_errors(settings.home):
-        _make_parents(settings.home)
-        settings.home.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-        if settings.home.stat().st_mode & 0o022:
-            raise BadSetting(
-                f"SAFELIGHT_HOME ({settings.home}) can be written by other users:"
-                f" chmod go-w {settings.home}, or name another folder."
-            )
-
-
-def _make_parents(path: Path) -> None:
-    """Make missing folders above ours as folders usually are: the database's own user passes."""
-    for folder in reversed(path.parents):
-        if not folder.exists():
-            folder.mkdir()
-            folder.chmod(0o755)
+    """Make the home folder, or refuse one that is not ours alone."""
+    make_private_folder(settings.home)
 
 
 @contextmanager
@@ -55,4 +38,4 @@ def _from_database(settings: Settings, sources: Sources) -> Loaded:
     from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
 
     with open_app(settings) as app, app.transaction() as tx:
-        return load_lists(tx, sources, now=datetime.now(UTC))
+        return load_lists(tx, sources, now=utc_now())

@@ -2,9 +2,9 @@
 
 Plain lines hold one hash each, in either case, and may name the algorithm: `sha256:0a1b…`. Blank
 lines and lines that begin with `#` are skipped. A CSV file has a header: columns named after an
-algorithm, or `hash` with or without `algorithm`, and `quality`, `id`, `class`. JSON Lines holds one
-object a line with the same names. Without a stated algorithm the length decides: 32 digits are
-MD5, 40 SHA-1, 64 PDQ (never SHA-256: state that one).
+algorithm, or `hash` with or without `algorithm`, and `quality`, `id`, `class`, `mode`. JSON Lines
+holds one object a line with the same names, or a row of `safelight hash`. Without a stated
+algorithm the length decides: 32 digits are MD5, 40 SHA-1, 64 PDQ (never SHA-256: state that one).
 
 Reading is streamed; every row becomes a HashRow or a RejectedRow with its line number.
 """
@@ -13,47 +13,27 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
+from safelight.connectors.hash_records import (
+    OF_NOTHING,
+    SHOWN,
+    Row,
+    column,
+    further_hashes,
+    parse,
+    record_rows,
+    words,
+)
 from safelight.errors import BadHash, BadHashFile, BadPath
+from safelight.files import show_path
 from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, HashRow, RejectedRow
 
-Row = HashRow | RejectedRow
-
 LONGEST_LINE = 1 << 20  # characters
-_SHOWN = 200  # characters of a rejected row
 _FIELD_LIMIT = 1 << 16  # characters in one field of a CSV file
-
-_BY_DIGITS = {32: Algorithm.MD5, 40: Algorithm.SHA1, 64: Algorithm.PDQ}
-_SIZES = {algorithm: algorithm.size for algorithm in Algorithm}
-
-# The digests of no bytes at all: on a list they would match every empty file.
-_OF_NOTHING = {
-    (Algorithm.MD5, bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")),
-    (Algorithm.SHA1, bytes.fromhex("da39a3ee5e6b4b0d3255bfef95601890afd80709")),
-    (
-        Algorithm.SHA256,
-        bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
-    ),
-}
-
-_ALGORITHM_NAMES = {
-    **dict.fromkeys(("pdq", "pdqhash", "pdqimage"), Algorithm.PDQ),
-    **dict.fromkeys(("md5", "md5hash", "videomd5", "md5sum"), Algorithm.MD5),
-    **dict.fromkeys(("sha1", "sha1hash", "sha1sum"), Algorithm.SHA1),
-    **dict.fromkeys(("sha256", "sha256hash", "sha2256", "sha256sum"), Algorithm.SHA256),
-}
-_COLUMNS = {
-    **dict.fromkeys(("hash", "value", "hashvalue", "signal", "signalstr", "digest"), "hash"),
-    **dict.fromkeys(("algorithm", "hashtype", "type", "signaltype"), "algorithm"),
-    **dict.fromkeys(("quality", "pdqquality"), "quality"),
-    **dict.fromkeys(("id", "theirid", "uuid", "mediaid", "entryid"), "id"),
-    **dict.fromkeys(("class", "category", "classification", "theirclass"), "class"),
-}
 
 
 class HashFormat(StrEnum):
@@ -78,7 +58,7 @@ def read_hash_file(
         (not os.access(path, os.R_OK), "this user may not read it"),
     ):
         if bad:
-            raise BadPath(f"Cannot read the hash file {str(path)!r}: {reason}.")
+            raise BadPath(f"Cannot read the hash file {show_path(path)}: {reason}.")
     return _checked(path, _rows_of_file(path, form, algorithm))
 
 
@@ -118,15 +98,23 @@ class Guesses:
     @property
     def in_doubt(self) -> bool:
         """Whether the guesses so far look wrong."""
-        return self._doubtful > self._guessed // 10
+        return self._doubtful > self._guessed // 500
 
 
-def parse_hash(text: str, algorithm: Algorithm | None = None) -> tuple[Algorithm, bytes]:
-    """One hash as on a plain line: `[algorithm:]hexadecimal`. Raise BadHash."""
-    parsed = _parse(text.strip(), algorithm)
+def parse_hash(untrusted_text: str) -> list[tuple[Algorithm, bytes]]:
+    """Return all that one bare hash, `[algorithm:]hexadecimal`, may be; raise BadHash if nothing.
+
+    The names of algorithms are those that hash files know. 64 digits without a name may be PDQ or
+    SHA-256, and both are returned: unlike in a file, nothing else tells which.
+    """
+    text = untrusted_text.strip()
+    parsed = parse(text, None)
     if isinstance(parsed, str):
-        raise BadHash(f"{text[:_SHOWN]!r} is not a hash: {parsed}.")
-    return parsed
+        raise BadHash(f"{text[:SHOWN]!r} is not a hash: {parsed}.")
+    both = parsed[0] is Algorithm.PDQ and ":" not in text
+    if both and (Algorithm.SHA256, parsed[1]) not in OF_NOTHING:
+        return [parsed, (Algorithm.SHA256, parsed[1])]
+    return [parsed]
 
 
 def _rows_of_file(
@@ -151,12 +139,12 @@ def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
                 rejected = rejected or row
             yield row
     except OSError as exc:
-        raise BadPath(f"Cannot read the hash file {str(path)!r}: {exc.strerror}.") from exc
+        raise BadPath(f"Cannot read the hash file {show_path(path)}: {exc.strerror}.") from exc
     if not found:
         why = f"line {rejected.line}: {rejected.reason}" if rejected else "it holds no rows"
         raise BadHashFile(
-            f"No hash could be read from {str(path)!r} ({why}). Give plain hexadecimal lines, CSV "
-            "with a header such as pdq,quality,id, or JSON Lines."
+            f"No hash could be read from {show_path(path)} ({why}). Give plain hexadecimal lines, "
+            "CSV with a header such as pdq,quality,id, or JSON Lines."
         )
 
 
@@ -216,7 +204,7 @@ def _guess_form(name: str, first: str) -> HashFormat:
     if name.lower().endswith((".csv", ".tsv")) or first.lower().startswith("sep="):
         return HashFormat.CSV
     cells = _split(first, _delimiter(first))
-    if len(cells) > 1 or any(_column(cell) for cell in cells):
+    if len(cells) > 1 or any(column(cell) for cell in cells):
         return HashFormat.CSV
     return HashFormat.HEX
 
@@ -237,43 +225,11 @@ def _hex_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
             if len(value) == PDQ_BYTES:  # `fromhex` would forgive blanks between the digits
                 yield HashRow(number, Algorithm.PDQ, value, None, "", "", True)
                 continue
-        parsed = _parse(text, stated)
+        parsed = parse(text, stated)
         if isinstance(parsed, str):
-            yield RejectedRow(number, parsed, text[:_SHOWN])
+            yield RejectedRow(number, parsed, text[:SHOWN])
         else:
             yield HashRow(number, *parsed)
-
-
-def _parse(text: str, stated: Algorithm | None) -> tuple[Algorithm, bytes] | str:
-    """The algorithm and value, or the reason why not."""
-    prefix, colon, digits = text.partition(":")
-    if colon:
-        named = _ALGORITHM_NAMES.get(_plain(prefix))
-        if named is None:
-            return f"{prefix[:40]!r} is not an algorithm known here"
-        return _value(digits.strip(), named)
-    return _value(text, stated)
-
-
-def _value(digits: str, algorithm: Algorithm | None) -> tuple[Algorithm, bytes] | str:
-    if len(digits.split(maxsplit=1)) > 1:
-        return (
-            "more than a hash in the line; of a file by md5sum or sha256sum keep the first word, "
-            "and state the algorithm"
-        )
-    try:
-        value = bytes.fromhex(digits)
-    except ValueError:
-        return "not hexadecimal"
-    if algorithm is None:
-        algorithm = _BY_DIGITS.get(len(digits))
-        if algorithm is None:
-            return f"{len(digits)} digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"
-    if len(value) != _SIZES[algorithm]:
-        return f"{algorithm} has {2 * _SIZES[algorithm]} digits, not {len(digits)}"
-    if (algorithm, value) in _OF_NOTHING:
-        return f"the {algorithm} of an empty file, which would match every empty file"
-    return algorithm, value
 
 
 # -- CSV -------------------------------------------------------------------------------------
@@ -291,7 +247,7 @@ def _csv_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
             break
         skipped += 1
     delimiter = delimiter or _delimiter(header)
-    names = [_column(cell) for cell in _split(header, delimiter)]
+    names = [column(cell) for cell in _split(header, delimiter)]
     if any(names):
         skipped += 1
     else:  # no header: the first cell is the hash, and nothing else is known
@@ -321,7 +277,7 @@ def _csv_body(
         if not any(cells) or cells[0].startswith("#"):
             continue
         record = {name: cell.strip() for name, cell in zip(names, cells, strict=False) if name}
-        yield from _record_rows(number, record, stated, delimiter.join(cells))
+        yield from record_rows(number, record, stated, delimiter.join(cells))
 
 
 def _delimiter(line: str) -> str:
@@ -337,17 +293,6 @@ def _split(line: str, delimiter: str) -> list[str]:
         return []
 
 
-def _column(cell: str) -> str:
-    """What a column holds, by its name: an algorithm, or one of _COLUMNS; empty when unknown."""
-    plain = _plain(cell)
-    return _ALGORITHM_NAMES.get(plain) or _COLUMNS.get(plain, "")
-
-
-def _plain(name: str) -> str:
-    """A name without what people write differently: case, blanks, hyphens, underscores."""
-    return "".join(character for character in name.lower() if character.isalnum())
-
-
 # -- JSON Lines ------------------------------------------------------------------------------
 
 
@@ -361,64 +306,7 @@ def _json_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
         except (ValueError, RecursionError):
             data = None
         if not isinstance(data, dict):
-            yield RejectedRow(number, "not one JSON object in one line", text[:_SHOWN])
+            yield RejectedRow(number, "not one JSON object in one line", text[:SHOWN])
             continue
-        record: dict[str, str] = {}
-        for key, value in data.items():
-            name = _column(key)
-            if name and value is not None and not isinstance(value, dict | list | bool):
-                record[name] = str(value).strip()
-        yield from _record_rows(number, record, stated, text)
-
-
-def _record_rows(
-    number: int, record: Mapping[str, str], stated: Algorithm | None, text: str
-) -> Iterator[Row]:
-    """A row for every hash of the record, or one rejected row for every bad one."""
-    found = False
-    for algorithm, digits in _hashes(record, stated):
-        found = True
-        parsed = _parse(digits, algorithm) if algorithm != "" else _unknown(record)
-        quality = _quality(record.get("quality", ""))
-        if isinstance(parsed, str) or isinstance(quality, str):
-            reason = parsed if isinstance(parsed, str) else str(quality)
-            yield RejectedRow(number, reason, text[:_SHOWN])
-            continue
-        is_pdq = parsed[0] is Algorithm.PDQ
-        their_id, their_class = _clean(record.get("id", "")), _clean(record.get("class", ""))
-        guessed = is_pdq and algorithm is None and ":" not in digits
-        kept = quality if is_pdq else None
-        yield HashRow(number, *parsed, kept, their_id, their_class, guessed)
-    if not found:
-        yield RejectedRow(number, "no hash in the row", text[:_SHOWN])
-
-
-def _hashes(record: Mapping[str, str], stated: Algorithm | None) -> Iterator[tuple[Any, str]]:
-    """The algorithm (None: by length; empty: unknown) and digits of every hash in the record."""
-    for algorithm in Algorithm:
-        if record.get(algorithm):
-            yield algorithm, record[algorithm]
-    if record.get("hash"):
-        name = record.get("algorithm", "")
-        yield (_ALGORITHM_NAMES.get(_plain(name), "") if name else stated), record["hash"]
-
-
-def _unknown(record: Mapping[str, str]) -> str:
-    return f"{record['algorithm'][:40]!r} is not an algorithm known here"
-
-
-def _quality(text: str) -> int | str | None:
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number <= 100 or number != int(number):
-        return f"the quality {text[:20]!r} is not a whole number from 0 to 100"
-    return int(number)
-
-
-def _clean(text: str) -> str:
-    """The source's own words as the database can keep them."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:500]
+        more = further_hashes(data) if "frames" in data or "stored_dihedral" in data else ()
+        yield from record_rows(number, words(data), stated, text, more)

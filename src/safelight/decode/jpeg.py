@@ -93,6 +93,12 @@ def _further(
     source: Source, limits: DecodeLimits, flags: set[str], *, fast: bool
 ) -> Iterator[Frame]:
     """The middle and the last picture of a file that holds several."""
-    picture = pillow.open_picture(source, "jpeg", limits, fast=fast, skip_first=True)
+    try:
+        picture = pillow.open_picture(source, "jpeg", limits, fast=fast, skip_first=True)
+    except MemoryError:
+        raise
+    except Exception:  # noqa: BLE001  a broken index of pictures: the first one was good, keep it
+        flags.add("more_pictures_missing")
+        return
     yield from picture.frames
     flags |= picture.flags

@@ -9,7 +9,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from PIL import Image, ImageFile
+from PIL import AvifImagePlugin, Image, ImageFile
 
 from safelight.decode.colour import pixels_of
 from safelight.decode.complete import (
@@ -33,7 +33,6 @@ DECODERS: dict[str, tuple[str, ...]] = {
     "webp": ("WEBP",),
     "tiff": ("TIFF",),
     "bmp": ("BMP",),
-    "avif": ("AVIF",),
 }
 _PAGES = {"tiff", "jpeg"}  # any frame can be reached without decoding those before it
 _TURNED_BY_PILLOW = {"tiff"}
@@ -92,7 +91,7 @@ class _Reader:
         self._tolerant, self._image = True, None
         frame = self._frame(number)
         ends_early = any(words in complaint for words in _ENDS_EARLY)
-        self.flags.add("truncated" if ends_early else "damaged")
+        self.flags.add(self._fault("truncated" if ends_early else "damaged", number))
         if nothing_decoded(frame.pixels if frame.bare is None else frame.bare):
             raise could_not_check("damaged")
         return frame
@@ -100,7 +99,7 @@ class _Reader:
     def _frame(self, number: int) -> Frame:
         with _settings(self._limits, tolerant=self._tolerant):
             if self._image is None:
-                self._image = Image.open(self._source.stream(), formats=DECODERS[self._name])
+                self._image = self._open()
             image = self._image
             image.seek(number)
             self._limits.check_pixels(*image.size)
@@ -141,6 +140,12 @@ class _Reader:
         assert image is not None  # noqa: S101  the first frame has been decoded
         return png_ends_early(self._source, image, frames)
 
+    def _open(self) -> Image.Image:
+        stream = self._source.stream()
+        if self._name == "avif":  # Image.open() looks at the major brand only
+            return AvifImagePlugin.AvifImageFile(stream)
+        return Image.open(stream, formats=DECODERS[self._name])
+
     def count(self) -> int:
         """The number of frames; those after a fault are not counted."""
         image = self._image
@@ -153,8 +158,16 @@ class _Reader:
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  as above
-            self.flags.add("truncated")
+            self.lost(1)
             return 1
+
+    def lost(self, number: int) -> None:
+        """Note that there is nothing to be had of frame `number`, or of those after it."""
+        self.flags.add(self._fault("truncated", number))
+
+    def _fault(self, flag: str, number: int) -> str:
+        """The flag for a fault: one in a later page says nothing against the first picture."""
+        return "more_pictures_missing" if number > 0 and self._name in _PAGES else flag
 
 
 def _orientation(image: Image.Image) -> int:
@@ -172,7 +185,7 @@ def open_picture(
 ) -> Picture:
     """Decode the first frame at once, the middle and the last one as they are asked for.
 
-    `name` is one of DECODERS. `skip_first`: leave the first frame out of `frames`.
+    `name` is "avif" or one of DECODERS. `skip_first`: leave the first frame out of `frames`.
     """
     stated = webp_size(source.head) if name == "webp" else None
     if stated is not None:
@@ -215,7 +228,7 @@ def _frames(reader: _Reader, first: Frame | None, wanted: tuple[int, ...]) -> It
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  the frames before it were good: keep them, and say so
-            reader.flags.add("truncated")
+            reader.lost(number)
             return
         _flag(reader, frame)
         yield frame

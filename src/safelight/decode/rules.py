@@ -12,6 +12,8 @@ REASONS: dict[str, str] = {
     "permission_denied": "This user may not read the file; run as one who may, and try again.",
     "vanished": "The file was there when its folder was listed and has gone since; scan again.",
     "link_not_followed": "A link out of the scanned folders, or to nothing; scan its target too.",
+    "path_too_long": "The path is longer than the system takes; scan from further inside.",
+    "internal": "A mistake in Safelight kept this file from being examined; please report it.",
     "read_error": "The disk gave an error while the file was read; try a copy of the disk.",
     "not_a_picture": "The file is not a picture, so only its exact bytes can be compared.",
     "unknown_format": "Safelight does not read this format; only the exact bytes are compared.",
@@ -31,6 +33,8 @@ FLAGS: dict[str, str] = {
     "preview_only": "A camera's raw file, or a TIFF laid out like one: its preview was hashed.",
     "animated": "First, middle and last frame were hashed.",
     "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
+    "more_pictures_missing": "Further pictures or pages that the file announces are not in it, or "
+    "not whole; the first was hashed.",
     "frames_capped": "The animation is so long that the frames are taken from its beginning.",
     "turned": "An EXIF orientation was applied; the hash of the stored pixels is given as well.",
     "transparent": "The picture was laid on white; the hash without that is given as well.",

@@ -72,8 +72,8 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
 
 _RIFF = {b"WEBP": ("image", "webp"), b"AVI ": ("video", "avi"), b"WAVE": ("audio", "wav")}
 _AVIF_BRANDS = {b"avif", b"avis"}
-_HEIF_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"}
-_GENERIC_HEIF_BRANDS = {b"mif1", b"msf1", b"mif2"}
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis"}
+_HEIF_BRANDS = _HEIC_BRANDS | {b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1", b"mif2"}
 
 
 def sniff(head: bytes) -> Sniffed:
@@ -87,7 +87,7 @@ def sniff(head: bytes) -> Sniffed:
         return _sniff_boxes(head)
     if head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES:
         return Sniffed("image", "bmp")
-    if len(head) > 1 and head[0] == 0xFF and head[1] & 0xE6 in (0xE2, 0xE4, 0xE6):
+    if _is_mpeg_audio(head):
         return Sniffed("audio", "mp3")
     if head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G":
         return Sniffed("video", "mpegts")
@@ -98,36 +98,88 @@ _BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56,
 
 
 def _sniff_boxes(head: bytes) -> Sniffed:
-    """ISO base media files: still pictures and videos differ only by their brands."""
+    """ISO base media files: still pictures and videos differ only by their brands.
+
+    Viewers look at the compatible brands as well as at the major one, and so must we: under a
+    generic major brand, or one of a video, a picture would go unseen.
+    """
     size = int.from_bytes(head[:4], "big")
     major, end = head[8:12], min(size, len(head))
-    brands = {major, *(head[at : at + 4] for at in range(16, end, 4))}
-    if major in _AVIF_BRANDS or (major in _GENERIC_HEIF_BRANDS and brands & _AVIF_BRANDS):
+    compatible = {head[at : at + 4] for at in range(16, end, 4)}
+    if major in _AVIF_BRANDS:
         return Sniffed("image", "avif")
-    if major in _HEIF_BRANDS or major in _GENERIC_HEIF_BRANDS:
+    if major in _HEIC_BRANDS:
         return Sniffed("image", "heif")
     if major == b"crx ":
         return Sniffed("image", "raw")
+    if compatible & _AVIF_BRANDS:
+        return Sniffed("image", "avif")
+    if major in _HEIF_BRANDS or compatible & (_HEIC_BRANDS | {b"mif1"}):
+        return Sniffed("image", "heif")
     if major[:3] in (b"M4A", b"M4B"):
         return Sniffed("audio", "m4a")
     return Sniffed("video", "mp4")
 
 
+# Kilobits per second by MPEG version (1, or 2 and 2.5), layer and index; ISO/IEC 11172-3 §2.4.2.3.
+_BIT_RATES = {
+    (1, 1): (32, 64, 96, 128, 160, 192, 224, 256, 288, 320, 352, 384, 416, 448),
+    (1, 2): (32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
+    (1, 3): (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
+    (2, 1): (32, 48, 56, 64, 80, 96, 112, 128, 144, 160, 176, 192, 224, 256),
+    (2, 2): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+    (2, 3): (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
+}
+_SAMPLE_RATES = {3: (44100, 48000, 32000), 2: (22050, 24000, 16000), 0: (11025, 12000, 8000)}
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """Whether one frame of MPEG audio begins the file and another one of its kind follows.
+
+    One header is 11 set bits and not much more: any UTF-16 text begins so.
+    """
+    length = _mpeg_audio_frame(head)
+    return (
+        length > 0
+        and head[length : length + 2] == head[:2]
+        and _mpeg_audio_frame(head[length:]) > 0
+    )
+
+
+def _mpeg_audio_frame(data: bytes) -> int:
+    """The length in bytes of the frame whose header begins the data; 0 where there is none."""
+    if len(data) < 4 or data[0] != 0xFF or data[1] < 0xE0:
+        return 0
+    version, layer = data[1] >> 3 & 3, 4 - (data[1] >> 1 & 3)
+    rate, frequency, padding = data[2] >> 4, data[2] >> 2 & 3, data[2] >> 1 & 1
+    if version == 1 or layer == 4 or rate in (0, 15) or frequency == 3:
+        return 0
+    bits = 1000 * _BIT_RATES[1 if version == 3 else 2, layer][rate - 1]
+    samples = _SAMPLE_RATES[version][frequency]
+    if layer == 1:
+        return 4 * (12 * bits // samples + padding)
+    return (72 if layer == 3 and version != 3 else 144) * bits // samples + padding
+
+
 def _sniff_text(head: bytes) -> Sniffed:
-    if not head or b"\0" in head:
-        return Sniffed("other", "unknown")
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError as exc:
-        # a character may be cut at the end of what we were given
-        if exc.start < len(head) - 3 or len(head) < HEAD_BYTES:
-            return Sniffed("other", "unknown")
-        text = head[: exc.start].decode("utf-8")
-    if any(character < " " and character not in "\t\n\r\f\x1b" for character in text):
+    text = _text(head)
+    if not text or any(char < " " and char not in "\t\n\r\f\x1b" for char in text):
         return Sniffed("other", "unknown")
     if "<svg" in text[:1000]:
         return Sniffed("image", "svg")
     return Sniffed("text", "text")
+
+
+def _text(head: bytes) -> str:
+    """The text in UTF-8, or in UTF-16 with its mark in front; empty where it is neither."""
+    encoding = "utf-16" if head[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8"
+    try:
+        return head.decode(encoding)
+    except UnicodeDecodeError as exc:
+        # a character may be cut at the end of what we were given
+        if exc.start < len(head) - 3 or len(head) < HEAD_BYTES:
+            return ""
+        return head[: exc.start].decode(encoding)
 
 
 def webp_size(head: bytes) -> tuple[int, int] | None:

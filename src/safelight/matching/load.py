@@ -1,5 +1,6 @@
 """Where the entries to match come from: hash lists in the database, or hash files."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -10,11 +11,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from safelight.connectors.hash_files import Guesses, read_hash_file
+from safelight.connectors.hash_files import read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.step import Matcher
-from safelight.model import Algorithm, EntryArrays, HashRow, RejectedRow
+from safelight.model import PDQ_BITS, Algorithm, EntryArrays, HashRow, RejectedRow
 
 if TYPE_CHECKING:  # hash files need no database, so that SQLAlchemy is not loaded for them
     from safelight.store.transaction import Transaction
@@ -53,30 +54,34 @@ class Loaded:
     """
 
     matcher: Matcher
+    entries: int
     fingerprint: str
     warnings: tuple[str, ...] = ()
+    unread: int = 0  # lines of hash files that are no hash
 
 
 def load_files(sources: Sources) -> Loaded:
     """Load hash files. An entry's number is the line it stands on.
 
     Raises BadPath or BadHashFile; lines that are no hash are told in the warnings. Hashes of 64
-    digits that were taken for PDQ and do not look it are matched as SHA-256 as well.
+    digits that the file does not name are matched as PDQ and as SHA-256.
     """
     warnings: list[str] = []
     arrays: list[EntryArrays] = []
+    guesses: list[EntryArrays] = []
+    unread = 0
     for number, path in enumerate(sources.hashes):
-        guesses = Guesses()
+        accepted = _Accepted(path)
         rows = read_hash_file(Path(path), algorithm=sources.algorithm)
-        some = list(_arrays(guesses.take(_accepted(rows, path, warnings)), number))
-        arrays += [array for array, _ in some]
-        if guesses.in_doubt:
-            arrays += [replace(array, algorithm=Algorithm.SHA256) for array, guess in some if guess]
-            warnings.append(
-                f"{show_path(path)}: its hashes of 64 digits do not look like PDQ, and are matched"
-                " as SHA-256 as well; say which they are with --algorithm."
-            )
-    return _loaded(_names(sources.hashes), arrays, warnings)
+        for array, guessed in _arrays(accepted.take(rows), number):
+            arrays.append(array)
+            if guessed:
+                guesses.append(replace(array, algorithm=Algorithm.SHA256))
+        warnings += accepted.warnings()
+        unread += accepted.rejected
+    names = _names(sources.hashes)
+    warnings += [_doubt(names[number]) for number in _doubtful(guesses)]
+    return _loaded(names, arrays, guesses, warnings, unread=unread)
 
 
 def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
@@ -90,16 +95,74 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
         raise BadInput(
             "there is no enabled hash list to match against. Import one (safelight list import),"
             " enable one (safelight list enable), or give a file of hashes with --hashes."
+            + "".join(f" {reason}" for reason in reasons)
         )
-    entries = entries_for_matching(tx, [one.id for one in lists])
-    return _loaded([one.name for one in lists], list(entries.values()), reasons)
+    names = [one.name for one in lists]
+    arrays = entries_for_matching(tx, [one.id for one in lists])
+    guesses = []
+    if (pdq := arrays.get(Algorithm.PDQ)) is not None:
+        for number in _doubtful([pdq]):
+            rows = pdq.lists == number
+            guesses.append(_rows_as_sha256(pdq, rows))
+            reasons = [*reasons, _doubt(names[number])]
+    return _loaded(names, list(arrays.values()), guesses, reasons)
 
 
-def _loaded(names: Sequence[str], arrays: Sequence[EntryArrays], warnings: Sequence[str]) -> Loaded:
+def _loaded(
+    names: Sequence[str],
+    arrays: Sequence[EntryArrays],
+    guesses: Sequence[EntryArrays],
+    warnings: Sequence[str],
+    *,
+    unread: int = 0,
+) -> Loaded:
+    entries = sum(len(array.ids) for array in arrays)
+    if not entries:
+        raise BadInput(
+            f"there is nothing to match against: {', '.join(names) or 'no file'} holds no hashes."
+        )
     facts = sorted(f"{array.algorithm} {len(array.ids)} {_mixed(array)}" for array in arrays)
     fingerprint = blake2b("\n".join([*names, *facts]).encode(), digest_size=16).hexdigest()
-    matcher = Matcher(names, arrays)
-    return Loaded(matcher=matcher, fingerprint=fingerprint, warnings=tuple(warnings))
+    return Loaded(
+        matcher=Matcher(names, [*arrays, *guesses]),
+        entries=entries,
+        fingerprint=fingerprint,
+        warnings=tuple(warnings),
+        unread=unread,
+    )
+
+
+def _doubtful(arrays: Sequence[EntryArrays]) -> list[int]:
+    """Which lists have 64-digit hashes that do not look like PDQ.
+
+    PDQ splits its coefficients at their median: all but one hash in thousands have exactly half of
+    their bits set. Of SHA-256 digests one in twenty has.
+    """
+    odd: Counter[int] = Counter()
+    every: Counter[int] = Counter()
+    for array in arrays:
+        bits = np.bitwise_count(array.values).sum(axis=1, dtype=np.int64)
+        untold = array.qualities < 0
+        every.update(array.lists[untold].tolist())
+        odd.update(array.lists[untold & (bits != PDQ_BITS // 2)].tolist())
+    return [number for number in sorted(every) if odd[number] > every[number] // 500]
+
+
+def _doubt(name: str) -> str:
+    return (
+        f"{name}: some of its hashes of 64 digits do not look like PDQ. They are matched as SHA-256"
+        " as well; to be rid of the doubt, say --algorithm when you import or scan."
+    )
+
+
+def _rows_as_sha256(array: EntryArrays, rows: npt.NDArray[np.bool_]) -> EntryArrays:
+    return EntryArrays(
+        algorithm=Algorithm.SHA256,
+        ids=array.ids[rows],
+        lists=array.lists[rows],
+        values=array.values[rows],
+        qualities=array.qualities[rows],
+    )
 
 
 def _mixed(array: EntryArrays) -> str:
@@ -117,21 +180,28 @@ def _names(paths: Sequence[str]) -> list[str]:
     ]
 
 
-def _accepted(
-    rows: Iterable[HashRow | RejectedRow], path: str, warnings: list[str]
-) -> Iterator[HashRow]:
-    rejected = 0
-    for row in rows:
-        if isinstance(row, HashRow):
-            yield row
-            continue
-        rejected += 1
-        if rejected <= REJECTS_TOLD:
-            warnings.append(f"{show_path(path)}, line {row.line}: {row.reason}")
-    if rejected:
-        warnings.append(
-            f"{show_path(path)}: {rejected:,} lines are not hashes and were not matched against."
-        )
+class _Accepted:
+    """Passes the hashes of a file on, and keeps what to say of the lines that are none."""
+
+    def __init__(self, path: str) -> None:
+        self._path = show_path(path)
+        self._first: list[str] = []
+        self.rejected = 0
+
+    def take(self, rows: Iterable[HashRow | RejectedRow]) -> Iterator[HashRow]:
+        for row in rows:
+            if isinstance(row, HashRow):
+                yield row
+                continue
+            self.rejected += 1
+            if self.rejected <= REJECTS_TOLD:
+                self._first.append(f"{self._path}, line {row.line}: {row.reason}")
+
+    def warnings(self) -> list[str]:
+        if not self.rejected:
+            return []
+        what = f"{self._path}: {self.rejected:,} lines are not hashes and were not matched against."
+        return [*self._first, what]
 
 
 def _arrays(rows: Iterable[HashRow], number: int) -> Iterator[tuple[EntryArrays, bool]]:

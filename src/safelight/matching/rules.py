@@ -35,6 +35,7 @@ PARTIAL = {
     "truncated": "only the part of the picture that could be decoded was compared",
     "damaged": "the picture was decoded with errors, its hash may be off",
     "preview_only": "only the preview in the file was compared, not the picture it goes with",
+    "more_pictures_missing": "a further picture that the file announces is missing or cut off",
     "frames_capped": "the animation is so long that its end was not looked at",
 }
 
@@ -100,7 +101,13 @@ def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
         return False
     if any(hit.match.algorithm is Algorithm.PDQ for hit in hits):
         return True
-    return any(frame.quality < FAST_TRUSTED_QUALITY for frame in examined.frames)
+    qualities = (
+        quality
+        for frame in examined.frames
+        for quality in (frame.quality, frame.stored_quality)
+        if quality is not None
+    )
+    return any(quality < FAST_TRUSTED_QUALITY for quality in qualities)
 
 
 def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answer:
@@ -137,10 +144,11 @@ def _is_known(hit: Hit, policy: MatchPolicy) -> bool:
     return hit.match.distance == 0 and hit.quality >= policy.min_quality
 
 
-def _order(hit: Hit) -> tuple[bool, int, str, int, int]:
+def _order(hit: Hit) -> tuple[bool, int, int, str, int, int]:
+    """Digests, then from nearest; of equally near ones the hash that says more."""
     match = hit.match
     is_pdq = match.algorithm is Algorithm.PDQ
-    return (is_pdq, match.distance, match.list_name, match.entry, match.frame)
+    return (is_pdq, match.distance, -hit.quality, match.list_name, match.entry, match.frame)
 
 
 def _reason(hit: Hit, policy: MatchPolicy) -> str:

@@ -96,12 +96,16 @@ class _PdqTable:
     def __len__(self) -> int:
         return len(self._entries.ids)
 
-    def frame_hits(self, frame: FrameHashes, policy: MatchPolicy, slack: int) -> list[Hit]:
-        low = frame.quality < policy.min_quality
-        radius = 0 if low else policy.radius + slack
-        hashes = frame.dihedral + (frame.stored or ())
-        query = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, 32)
-        return self.search(query, radius, policy.min_quality, frame.number, frame.quality)
+    def frame_hits(self, frame: FrameHashes, policy: MatchPolicy, slack: int) -> Iterator[Hit]:
+        for hashes, quality in (
+            (frame.dihedral, frame.quality),
+            (frame.stored, frame.stored_quality),
+        ):
+            if hashes is None or quality is None:
+                continue
+            radius = 0 if quality < policy.min_quality else policy.radius + slack
+            query = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, 32)
+            yield from self.search(query, radius, policy.min_quality, frame.number, quality)
 
     def search(
         self,
@@ -125,7 +129,7 @@ class _PdqTable:
                 entry=int(self._entries.ids[row]),
                 algorithm=Algorithm.PDQ,
                 distance=distance,
-                orientation=ORIENTATIONS[turn % len(ORIENTATIONS)],
+                orientation=ORIENTATIONS[turn],
                 frame=frame,
             )
             hits.append(Hit(match=match, quality=both))

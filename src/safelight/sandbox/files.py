@@ -9,7 +9,8 @@ from safelight.errors import BadPath, CouldNotCheck
 # O_NONBLOCK: opening a pipe that nobody writes to must not wait. It means nothing for a file.
 _FLAGS = os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK
 
-_NO_SUCH_PATH = {errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
+_NO_SUCH_PATH = {errno.ENOENT, errno.ENOTDIR, errno.EINVAL}
+_LONGEST_NAME = 255  # bytes: no file of a longer name can be, a longer path to one can
 _NOT_PERMITTED = {errno.EACCES, errno.EPERM}
 
 
@@ -17,7 +18,8 @@ def open_for_examination(path: str | bytes | os.PathLike[str]) -> int:
     """Open a regular file and return its descriptor, which the caller closes.
 
     Raises BadPath when there is no such file or it is a folder, and CouldNotCheck with the code
-    `permission_denied`, `not_a_file` (a pipe, a device, a socket) or `read_error`.
+    `permission_denied`, `not_a_file` (a pipe, a device, a socket) or `read_error`; that is also
+    said of a path that is too long or has too many links, since there may well be a file.
     """
     shown = os.fsdecode(os.fspath(path))
     try:
@@ -44,7 +46,8 @@ def _open(path: str | bytes | os.PathLike[str]) -> int:
 
 def _translated(exc: OSError | ValueError, shown: str) -> BadPath | CouldNotCheck:
     number = exc.errno if isinstance(exc, OSError) else errno.EINVAL
-    if number in _NO_SUCH_PATH:
+    longest = max(map(len, os.fsencode(shown).split(b"/")))
+    if number in _NO_SUCH_PATH or (number == errno.ENAMETOOLONG and longest > _LONGEST_NAME):
         return BadPath(f"There is no file {shown!r}. Check the path.")
     if number in _NOT_PERMITTED:
         return CouldNotCheck(

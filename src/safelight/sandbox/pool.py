@@ -6,6 +6,7 @@ and every other file go on.
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,9 @@ from safelight.sandbox.limits import Limits
 
 # A child gets no other variable: the parent's may hold secrets.
 _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TZ", "SAFELIGHT_KERNEL_ISA")
+
+# All that is repeated of a failed child's words: it may have been taken over.
+_CLASS_NAME = re.compile(r"[A-Za-z0-9_]{1,40}")
 
 
 class ChildFailed(Exception):
@@ -64,10 +68,11 @@ class _Child:
                 f"A decoding process ended while starting (status {self.kill()}). "
                 "`safelight doctor` tells what the system lacks."
             ) from exc
-        if "ready" not in hello:
+        ready = hello.get("ready")
+        if not isinstance(ready, dict):
             self.kill()
             raise SandboxUnavailable(f"A decoding process could not start: {hello.get('failed')}")
-        return dict(hello["ready"])
+        return ready
 
     def run(self, fd: int, request: dict[str, Any], more_seconds: float) -> dict[str, Any]:
         """Have the child work on `fd`. Raises ChildFailed, with the child dead, or _Gone.
@@ -88,10 +93,11 @@ class _Child:
             raise ChildFailed("timed_out", "The file took too long and was given up.") from exc
         except _Gone as exc:
             raise _how_it_ended(self.kill(grace=5.0)) from exc
-        if "done" not in answer:
+        done = answer.get("done")
+        if not isinstance(done, dict):
             self.kill()
             raise _failed(answer)
-        return dict(answer["done"])
+        return done
 
     def _receive(self, seconds: float) -> dict[str, Any]:
         self._channel.settimeout(seconds)
@@ -101,11 +107,7 @@ class _Child:
             raise _Gone from exc
         if not data:
             raise _Gone
-        try:
-            answer = json.loads(data)
-        except ValueError:  # UnicodeDecodeError is one
-            answer = None
-        return answer if isinstance(answer, dict) else {}
+        return read_message(data)
 
     def kill(self, grace: float = 0.0) -> int:
         """End the process, after `grace` seconds at most, and return its status."""
@@ -120,6 +122,15 @@ class _Child:
         """Forget the process without touching it: it belongs to the process we were forked from."""
         self._channel.close()
         self._process.returncode = 0
+
+
+def read_message(untrusted_data: bytes) -> dict[str, Any]:
+    """What a child sent, as JSON; empty where it is none. Never raises."""
+    try:
+        answer = json.loads(untrusted_data)
+    except (ValueError, RecursionError):  # UnicodeDecodeError is a ValueError
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _start_process(
@@ -161,7 +172,8 @@ def _failed(answer: dict[str, Any]) -> ChildFailed:
     if answer.get("failed") == "out_of_memory":
         return ChildFailed("out_of_memory", "The file needs more memory than a process may use.")
     error = answer.get("error")
-    name = error if isinstance(error, str) and error.isidentifier() else "no usable answer"
+    usable = isinstance(error, str) and _CLASS_NAME.fullmatch(error)
+    name = error if usable else "no usable answer"
     return ChildFailed("crashed", f"The process that was reading the file failed ({name}).")
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from safelight.errors import BadSetting, DatabaseUnavailable
+from safelight.files import show_path
 
 ACCOUNT = "safelight-pg"
 _ELSE = "or set SAFELIGHT_DATABASE_URL to a PostgreSQL 15+ database"
@@ -117,28 +118,26 @@ def _system_account() -> pwd.struct_passwd:
 
 
 def check_ancestors(home: Path, account: Account) -> None:
-    """Raise BadSetting, naming it, for a folder above `home` the server's account cannot pass."""
+    """Raise BadSetting, naming it, for a folder above `home` the server's account cannot pass.
+
+    Folders that are still missing will be made so that it can.
+    """
     if not account.is_other:
         return
     for folder in home.resolve().parents:
-        if not _may_enter(folder, account):
+        if folder.exists() and not _may_enter(folder, account):
             raise BadSetting(
-                f"SAFELIGHT_HOME is {str(home)!r}, but the account {account.name} which the "
-                f"database runs under cannot pass {str(folder)!r}. Choose another SAFELIGHT_HOME "
-                f"(/var/lib/safelight is the usual one), {_ELSE}."
+                f"SAFELIGHT_HOME is {show_path(home)}, but the account {account.name} which the "
+                f"database runs under cannot pass {show_path(folder)}. Choose another "
+                f"SAFELIGHT_HOME (/var/lib/safelight is the usual one), {_ELSE}."
             )
 
 
-def check_is_ours(home: Path, account: Account) -> None:
-    """Raise BadSetting when `home` belongs to somebody else or is a person's home folder."""
-    if home.stat().st_uid != os.geteuid():
-        raise BadSetting(
-            f"SAFELIGHT_HOME is {str(home)!r}, which belongs to another user. "
-            f"Run safelight as that user, choose another folder, {_ELSE}."
-        )
+def check_is_no_login(home: Path, account: Account) -> None:
+    """Raise BadSetting when root would open a person's home folder to the server's account."""
     if account.is_other and str(home.resolve()) in {entry.pw_dir for entry in pwd.getpwall()}:
         raise BadSetting(
-            f"SAFELIGHT_HOME is {str(home)!r}, the home folder of an account. "
+            f"SAFELIGHT_HOME is {show_path(home)}, the home folder of an account. "
             "Choose a folder for safelight alone."
         )
 

@@ -17,6 +17,7 @@ from uuid import UUID
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
+from safelight.clock import utc_now
 from safelight.store.tables import audit_event, audit_head
 from safelight.store.transaction import Act, Transaction
 
@@ -101,11 +102,13 @@ def write(tx: Transaction, acts: Iterable[Act]) -> None:
     tx.connection.execute(sa.update(audit_head).values(seq=seq, digest=previous).where(_head(tx)))
 
 
-def events(tx: Transaction, *, after: int = 0) -> Iterator[AuditEvent]:
-    """Every event past `after`, in order, a page at a time."""
+def events(tx: Transaction, *, after: int = 0, until: int | None = None) -> Iterator[AuditEvent]:
+    """Every event past `after`, up to and with `until`, in order, a page at a time."""
+    wanted = sa.select(audit_event).where(audit_event.c.organisation == tx.organisation)
+    if until is not None:
+        wanted = wanted.where(audit_event.c.seq <= until)
     while True:
-        query = sa.select(audit_event).where(audit_event.c.organisation == tx.organisation)
-        query = query.where(audit_event.c.seq > after).order_by(audit_event.c.seq).limit(_PAGE)
+        query = wanted.where(audit_event.c.seq > after).order_by(audit_event.c.seq).limit(_PAGE)
         rows = tx.connection.execute(query).mappings().all()
         if not rows:
             return
@@ -114,11 +117,15 @@ def events(tx: Transaction, *, after: int = 0) -> Iterator[AuditEvent]:
 
 
 def verify(tx: Transaction) -> Verification:
-    """Check every event against its digest, its place, the one before it and the head."""
+    """Check every event against its digest, its place, the one before it and the head.
+
+    Events that somebody appends meanwhile are left for the next time.
+    """
+    end = _read_end(tx)
     faults: list[Fault] = []
     changed: list[AuditEvent] = []
     count, seq, digest = 0, 0, _START
-    for event in events(tx):
+    for event in events(tx, until=end.last):
         if event.seq != seq + 1:
             faults.append(_missing(seq + 1, event.seq - 1))
         elif event.previous != digest:
@@ -127,7 +134,7 @@ def verify(tx: Transaction) -> Verification:
             changed.append(event)
         count, seq, digest = count + 1, event.seq, event.digest
     faults += _name_changed(changed)
-    faults += _check_head(tx, seq, digest)
+    faults += _check_head(end, seq, digest)
     faults.sort(key=lambda fault: fault.seq)
     return Verification(events=count, head=digest.hex(), faults=tuple(faults))
 
@@ -145,7 +152,7 @@ def _event(tx: Transaction, act: Act, seq: int, previous: bytes) -> AuditEvent:
     facts = {
         "organisation": tx.organisation,
         "seq": seq,
-        "at": datetime.now(UTC),
+        "at": utc_now(),
         "actor": storable(tx.actor),
         "action": act.action,
         "subject": storable(act.subject),
@@ -186,12 +193,30 @@ def _name_changed(changed: list[AuditEvent]) -> Iterator[Fault]:
             yield _fault(event.seq, "moved", f"was written as event {was} and moved")
 
 
-def _check_head(tx: Transaction, seq: int, digest: bytes) -> Iterator[Fault]:
-    row = tx.connection.execute(
-        sa.select(audit_head.c.seq, audit_head.c.digest).where(_head(tx))
-    ).one_or_none()
-    kept_seq, kept_digest = (0, _START) if row is None else (row.seq, row.digest)
-    if kept_seq > seq:
-        yield _missing(seq + 1, kept_seq)
-    elif kept_seq < seq or kept_digest != digest:
+@dataclass(frozen=True, slots=True)
+class _End:
+    """The end of a chain at one moment: what the head names, and the last event there is."""
+
+    seq: int
+    digest: bytes
+    last: int
+
+
+def _read_end(tx: Transaction) -> _End:
+    """Read both in one statement: two would see the appends of others between them."""
+    mine = audit_event.c.organisation == tx.organisation
+    last = sa.select(sa.func.coalesce(sa.func.max(audit_event.c.seq), 0)).where(mine)
+    head = sa.select(audit_head.c.seq, audit_head.c.digest).where(_head(tx)).subquery()
+    found = sa.select(last.scalar_subquery().label("last")).subquery()
+    query = sa.select(found.c.last, head.c.seq, head.c.digest).select_from(
+        found.outerjoin(head, sa.true())
+    )
+    row = tx.connection.execute(query).one()
+    return _End(row.seq or 0, row.digest or _START, row.last)
+
+
+def _check_head(end: _End, seq: int, digest: bytes) -> Iterator[Fault]:
+    if end.seq > seq:
+        yield _missing(seq + 1, end.seq)
+    elif end.seq < seq or end.digest != digest:
         yield _fault(seq, "head", "is not the one the head of the chain names")

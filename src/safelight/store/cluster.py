@@ -4,6 +4,7 @@ Only a Unix socket in a closed folder, never a network port. The role that owns 
 reached by the identity the kernel vouches for (peer), every other role by its password.
 """
 
+import os
 import secrets
 import shutil
 import tempfile
@@ -14,8 +15,8 @@ import psycopg
 from psycopg import sql
 
 from safelight.errors import DatabaseUnavailable
+from safelight.files import replace_private, show_path
 from safelight.store.account import Account
-from safelight.store.private import write_private
 from safelight.store.runtime import MAJOR, Runtime
 
 OWNER_ROLE = "safelight_owner"
@@ -135,12 +136,12 @@ def choose_socket_folder(cluster: Cluster) -> Path:
         return cluster.account.own_folder(usual)
     note = cluster.home / "pg.socket"
     if note.exists():
-        noted = Path(note.read_text(encoding="utf-8"))
+        noted = Path(os.fsdecode(note.read_bytes()))
         if noted.is_dir() and not noted.is_symlink() and noted.stat().st_uid == cluster.account.uid:
             return noted
     made = Path(tempfile.mkdtemp(prefix="safelight-", dir="/tmp"))
     cluster.account.own_folder(made)
-    write_private(note, str(made))
+    replace_private(note, os.fsencode(made))
     return made
 
 
@@ -163,7 +164,7 @@ def _set_password(cluster: Cluster, connection: psycopg.Connection, *, exists: b
     options = sql.SQL("LOGIN NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB PASSWORD {}")
     statement = sql.SQL("{} ROLE {} ").format(verb, sql.Identifier(APP_ROLE))
     connection.execute(statement + options.format(sql.Literal(password)))
-    write_private(cluster.app_password_file, password)
+    replace_private(cluster.app_password_file, password.encode())
 
 
 def _number(connection: psycopg.Connection, query: str, name: str) -> int:
@@ -172,16 +173,17 @@ def _number(connection: psycopg.Connection, query: str, name: str) -> int:
 
 
 def _write_for(cluster: Cluster, path: Path, text: str) -> Path:
-    if cluster.account.is_other:
-        return write_private(path, text, uid=cluster.account.uid, gid=cluster.account.gid)
-    return write_private(path, text)
+    account = cluster.account
+    owner = (account.uid, account.gid) if account.is_other else None
+    replace_private(path, text.encode(), owner=owner)
+    return path
 
 
 def _check_version(cluster: Cluster) -> None:
     found = (cluster.data / "PG_VERSION").read_text(encoding="ascii").strip()
     if found != str(MAJOR):
         raise DatabaseUnavailable(
-            f"The database in {str(cluster.home)!r} was made by PostgreSQL {found}, but this "
+            f"The database in {show_path(cluster.home)} was made by PostgreSQL {found}, but this "
             f"safelight brings {MAJOR}. Install the safelight that made it, dump the database "
             "with pg_dump, and restore it into a new SAFELIGHT_HOME."
         )

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
-from safelight.errors import BadSetting, NotPermitted
+from safelight.errors import BadSetting, SafelightError
 from safelight.settings import Settings
 from safelight.store import audit
 from safelight.store.cluster import APP_ROLE, OWNER_ROLE
@@ -47,7 +47,7 @@ class Store:
         """Work for an organisation (named in the settings, when none is given); all or nothing.
 
         The organisation is made when it is first named. Errors of the database come out as
-        DatabaseUnavailable or DiskFull.
+        DatabaseUnavailable or DiskFull. Refusals are audited whatever ends the transaction.
         """
         name, who = organisation or self._organisation, actor or self._actor
         refusals: list[Act] = []
@@ -56,11 +56,22 @@ class Store:
                 tx.refusals = refusals
                 yield tx
                 audit.write(tx, [*tx.acts, *refusals])
-                refusals = []
-        except NotPermitted:
-            with self._begin(name, who) as tx:
-                audit.write(tx, refusals)
+            refusals = []
+        except BaseException as exc:
+            self._write_refusals(name, who, refusals, exc)
             raise
+
+    def _write_refusals(
+        self, organisation: str, actor: str, refusals: list[Act], because: BaseException
+    ) -> None:
+        """Audit what was refused in a transaction that failed, without hiding why it failed."""
+        if not refusals:
+            return
+        try:
+            with self._begin(organisation, actor) as tx:
+                audit.write(tx, refusals)
+        except SafelightError as exc:
+            because.add_note(f"A refusal could not be written to the audit trail: {exc}")
 
     @contextmanager
     def _begin(self, organisation: str, actor: str) -> Iterator[Transaction]:

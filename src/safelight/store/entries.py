@@ -9,13 +9,30 @@ from uuid import UUID
 import numpy as np
 import sqlalchemy as sa
 from psycopg import sql
+from sqlalchemy.dialects.postgresql import ARRAY
 
+from safelight.errors import NotPermitted
 from safelight.model import Algorithm, EntryArrays
-from safelight.store.lists import HashList
-from safelight.store.tables import entry
+from safelight.store.lists import HashList, check_use
+from safelight.store.tables import entry, entry_assertion
 from safelight.store.transaction import Transaction
 
 _BATCH_BYTES = 8 << 20
+_DIGITS_SHOWN = 8
+_COLUMNS = ("id", "algorithm", "value", "quality", "mode", "change", "added_at")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assertion:
+    """Who says that the entry belongs on the list, in what words; empty where they gave none."""
+
+    source: str
+    their_id: str
+    their_class: str
+
+    def to_json(self) -> dict[str, Any]:
+        """The assertion as the CLI writes it."""
+        return {"source": self.source, "id": self.their_id, "class": self.their_class}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,36 +43,88 @@ class Entry:
     algorithm: Algorithm
     value: bytes
     quality: int
+    mode: str  # exact, unknown, or not_applicable
     change: int
     added_at: datetime
+    assertions: tuple[Assertion, ...] = ()
 
-    def to_json(self) -> dict[str, Any]:
-        """The entry as the CLI writes it."""
+    def to_json(self, *, whole: bool) -> dict[str, Any]:
+        """The entry as the CLI writes it; its value is shortened if not `whole`."""
         return {
             "id": self.id,
             "algorithm": self.algorithm.value,
-            "value": self.value.hex(),
+            "value": self.shown(whole=whole),
             "quality": self.quality if self.quality >= 0 else None,
+            "mode": self.mode,
             "added_at": self.added_at.isoformat(),
+            "assertions": [assertion.to_json() for assertion in self.assertions],
         }
+
+    def shown(self, *, whole: bool) -> str:
+        """The value in hexadecimal; if not `whole`, enough to recognise it and no more."""
+        return self.value.hex() if whole else self.value.hex()[:_DIGITS_SHOWN] + "…"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Entries a person may look at; values may only be given in full where `whole`."""
+
+    entries: tuple[Entry, ...]
+    following: int | None  # the `after` of the next page, if any
+    whole: bool
+
+
+def show(
+    tx: Transaction, list_: HashList, *, after: int = 0, limit: int = 100, now: datetime
+) -> Shown:
+    """A page for a person to look at, audited: whole values are an export, which must be permitted.
+
+    Where the list does not permit that purpose, or no longer, the values are to be shortened.
+    """
+    try:
+        check_use(list_, purpose="export", now=now)
+        whole = True
+    except NotPermitted:
+        whole = False
+    found, following = page(tx, list_, after=after, limit=limit)
+    facts = {"name": list_.name, "after": after, "entries": len(found)}
+    tx.record("list.export" if whole else "list.show", list_.subject, **facts)
+    return Shown(entries=tuple(found), following=following, whole=whole)
 
 
 def page(
     tx: Transaction, list_: HashList, *, after: int = 0, limit: int = 100
 ) -> tuple[list[Entry], int | None]:
     """Up to `limit` entries with an id past `after`, and the `after` of the next page if any."""
-    query = sa.select(
-        entry.c.id,
-        entry.c.algorithm,
-        entry.c.value,
-        entry.c.quality,
-        entry.c.change,
-        entry.c.added_at,
-    ).where(entry.c.list == list_.id, entry.c.organisation == tx.organisation)
+    columns = [entry.c[name] for name in _COLUMNS]
+    query = sa.select(*columns).where(
+        entry.c.list == list_.id, entry.c.organisation == tx.organisation
+    )
     query = query.where(entry.c.id > after).order_by(entry.c.id).limit(limit + 1)
     rows = tx.connection.execute(query).mappings().all()
-    entries = [Entry(**{**row, "algorithm": Algorithm(row["algorithm"])}) for row in rows[:limit]]
-    return entries, entries[-1].id if len(rows) > limit else None
+    more, rows = len(rows) > limit, rows[:limit]
+    said = _assertions(tx, [row["id"] for row in rows])
+    entries = [_entry(row, tuple(said.get(row["id"], ()))) for row in rows]
+    return entries, entries[-1].id if more else None
+
+
+def _entry(row: sa.RowMapping, assertions: tuple[Assertion, ...]) -> Entry:
+    return Entry(**{**row, "algorithm": Algorithm(row["algorithm"]), "assertions": assertions})
+
+
+def _assertions(tx: Transaction, ids: Sequence[int]) -> dict[int, list[Assertion]]:
+    """What stands of the assertions about these entries, in the order they came."""
+    table = entry_assertion.c
+    query = sa.select(table.entry, table.source, table.their_id, table.their_class).where(
+        table.organisation == tx.organisation,
+        table.entry == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger))),
+        table.retracted_at.is_(None),
+    )
+    found: dict[int, list[Assertion]] = {}
+    for identity, source, their_id, their_class in tx.connection.execute(query.order_by(table.id)):
+        made = Assertion(source=source, their_id=their_id, their_class=their_class)
+        found.setdefault(identity, []).append(made)
+    return found
 
 
 def entries_for_matching(tx: Transaction, list_ids: Sequence[UUID]) -> dict[Algorithm, EntryArrays]:

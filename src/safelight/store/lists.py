@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -248,8 +248,3 @@ def _from_row(row: "sa.RowMapping") -> HashList:
     del values["organisation"]
     values["permitted_purposes"] = tuple(values["permitted_purposes"])
     return HashList(**values)
-
-
-def utc_now() -> datetime:
-    """The time uses of lists are judged by."""
-    return datetime.now(UTC)

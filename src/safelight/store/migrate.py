@@ -80,5 +80,12 @@ def _revision(connection: sa.Connection) -> str | None:
 
 
 def _is_granted(connection: sa.Connection, app_role: str) -> bool:
-    query = "SELECT has_table_privilege(:role, 'audit_head', 'UPDATE')"
-    return bool(connection.scalar(sa.text(query), {"role": app_role}))
+    """Whether every right is there; asked of a database that has all the tables."""
+    pairs = [(table, right) for table, some in GRANTS.items() for right in some.split(", ")]
+    query = sa.text(
+        "SELECT bool_and(has_table_privilege(:role, wanted.name, wanted.privilege)) "
+        "FROM unnest(CAST(:tables AS text[]), CAST(:rights AS text[])) AS wanted (name, privilege)"
+    )
+    tables, rights = map(list, zip(*pairs, strict=True))
+    facts = {"role": app_role, "tables": tables, "rights": rights}
+    return bool(connection.scalar(query, facts))

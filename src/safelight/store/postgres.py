@@ -19,8 +19,9 @@ from pathlib import Path
 import psycopg
 
 from safelight.errors import BadSetting, DatabaseUnavailable
+from safelight.files import make_private_folder, show_path
 from safelight.store import cluster as clusters
-from safelight.store.account import check_ancestors, check_is_ours, server_account
+from safelight.store.account import check_ancestors, check_is_no_login, server_account
 from safelight.store.cluster import Cluster
 from safelight.store.runtime import Runtime, copy_runtime, find_runtime
 
@@ -75,7 +76,8 @@ def start_server(
         users = _lock(home / "pg.users", fcntl.LOCK_SH)
     except OSError as exc:
         raise BadSetting(
-            f"SAFELIGHT_HOME is {str(home)!r}, which cannot be used: {exc}. Choose another folder."
+            f"SAFELIGHT_HOME is {show_path(home)}, which cannot be used: {exc.strerror}. "
+            "Choose another folder."
         ) from exc
     try:
         with _starting(home):
@@ -100,23 +102,14 @@ def _start(cluster: Cluster, users: int, progress: Progress) -> EmbeddedServer:
 
 def _prepare(home: Path, runtime: Runtime) -> Cluster:
     account = server_account()
-    _make_parents(home)
     check_ancestors(home, account)
-    home.mkdir(mode=0o700, exist_ok=True)
-    check_is_ours(home, account)
+    make_private_folder(home)
+    check_is_no_login(home, account)
     account.pass_through(home)
     account.pass_through(home / "pg")
     cluster = Cluster(home=home, account=account, runtime=runtime)
     account.own_folder(cluster.folder)
     return cluster
-
-
-def _make_parents(home: Path) -> None:
-    """Folders we make above home are passable whatever our umask; those there are stay as is."""
-    for folder in reversed(home.parents):
-        if not folder.exists():
-            folder.mkdir(exist_ok=True)
-            folder.chmod(0o755)
 
 
 def _wait_until_ready(cluster: Cluster, socket_folder: Path, progress: Progress) -> None:
@@ -166,7 +159,7 @@ def _probe(cluster: Cluster, socket_folder: Path) -> _State:
         if not _listens(socket_folder):
             return _State.SILENT  # went away between the two questions
         raise DatabaseUnavailable(
-            f"The embedded database of {str(cluster.home)!r} does not let us in: {text}"
+            f"The embedded database of {show_path(cluster.home)} does not let us in: {text}"
         ) from exc
     return _State.READY
 
@@ -239,7 +232,7 @@ def _lock(path: Path, how: int) -> int:
 def _why_dead(cluster: Cluster) -> str:
     return (
         f"PostgreSQL stopped while starting: {_last_log_line(cluster) or 'it left no message'} "
-        f"(see {str(cluster.log)!r})."
+        f"(see {show_path(cluster.log)})."
     )
 
 

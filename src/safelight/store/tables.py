@@ -13,6 +13,13 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
 
 from safelight.errors import BadInput
+from safelight.model import HashMode
+
+# Knowledge is never NULL: a quality that was not given is not a quality that cannot exist.
+QUALITY_UNKNOWN = -1
+QUALITY_NOT_APPLICABLE = -2
+MODE_UNKNOWN = "unknown"
+MODE_NOT_APPLICABLE = "not_applicable"
 
 # What being on a list says about a picture. It never says "illegal": that is for people to decide.
 CODES = MappingProxyType(
@@ -20,12 +27,13 @@ CODES = MappingProxyType(
         "meaning": ("confirmed_by_source", "source_term", "unverified"),
         "purpose": ("match", "export", "bundle", "audit", "statistics"),
         "redistribution": ("unknown", "forbidden", "permitted"),
+        "mode": (
+            HashMode.EXACT.value,
+            MODE_UNKNOWN,
+            MODE_NOT_APPLICABLE,
+        ),  # how an entry's hash was made: HashMode
     }
 )
-
-# Knowledge is never NULL: a quality that was not given is not a quality that cannot exist.
-QUALITY_UNKNOWN = -1
-QUALITY_NOT_APPLICABLE = -2
 
 metadata = sa.MetaData(
     naming_convention={
@@ -95,12 +103,14 @@ entry = sa.Table(
     _text("algorithm"),
     sa.Column("value", BYTEA, nullable=False),
     sa.Column("quality", sa.SmallInteger, nullable=False),
+    _text("mode"),
     sa.Column("change", sa.BigInteger, nullable=False),  # of the list, when the entry came
     _moment("added_at", default=True),
     sa.ForeignKeyConstraint(
         ["organisation", "list"], ["hash_list.organisation", "hash_list.id"], ondelete="CASCADE"
     ),
     sa.UniqueConstraint("list", "algorithm", "value"),
+    sa.UniqueConstraint("organisation", "id"),
     sa.Index(None, "list", "change", "id"),
 )
 
@@ -109,13 +119,16 @@ entry_assertion = sa.Table(
     metadata,
     sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
     sa.Column("organisation", UUID(as_uuid=True), nullable=False),
-    sa.Column("entry", sa.ForeignKey("entry.id", ondelete="CASCADE"), nullable=False),
+    sa.Column("entry", sa.BigInteger, nullable=False),
     _text("source"),
     _text("their_id"),  # empty: they gave none
     _text("their_class"),
     _moment("asserted_at", default=True),
     _moment("retracted_at", nullable=True),  # NULL: not retracted
     sa.Column("derived_from", sa.ForeignKey("entry_assertion.id")),  # NULL: claimed independently
+    sa.ForeignKeyConstraint(
+        ["organisation", "entry"], ["entry.organisation", "entry.id"], ondelete="CASCADE"
+    ),
     sa.UniqueConstraint("entry", "source", "their_id"),
     # Few are derived; without this each deleted assertion would be looked for in all of them.
     sa.Index(None, "derived_from", postgresql_where=sa.text("derived_from IS NOT NULL")),

@@ -21,7 +21,7 @@ class Transaction:
     """An open database transaction that sees the rows of one organisation only.
 
     What is recorded is written last, in the same transaction: either both stand or neither. A
-    refusal is written even when the transaction is rolled back because of it.
+    refusal is written even when the transaction is rolled back, whatever the reason.
     """
 
     connection: sa.Connection

@@ -72,6 +72,7 @@ def _entry() -> None:
         sa.Column("algorithm", sa.Text, nullable=False),
         sa.Column("value", BYTEA, nullable=False),
         sa.Column("quality", sa.SmallInteger, nullable=False),
+        sa.Column("mode", sa.Text, nullable=False),
         sa.Column("change", sa.BigInteger, nullable=False),
         sa.Column("added_at", _TIME, nullable=False, server_default=_NOW),
         sa.PrimaryKeyConstraint("id", name="entry_pkey"),
@@ -82,6 +83,7 @@ def _entry() -> None:
             ondelete="CASCADE",
         ),
         sa.UniqueConstraint("list", "algorithm", "value", name="entry_list_algorithm_value_key"),
+        sa.UniqueConstraint("organisation", "id", name="entry_organisation_id_key"),
     )
     op.create_index("entry_list_change_id_idx", "entry", ["list", "change", "id"])
 
@@ -100,7 +102,10 @@ def _entry_assertion() -> None:
         sa.Column("derived_from", sa.BigInteger, nullable=True),
         sa.PrimaryKeyConstraint("id", name="entry_assertion_pkey"),
         sa.ForeignKeyConstraint(
-            ["entry"], ["entry.id"], name="entry_assertion_entry_fkey", ondelete="CASCADE"
+            ["organisation", "entry"],
+            ["entry.organisation", "entry.id"],
+            name="entry_assertion_organisation_entry_fkey",
+            ondelete="CASCADE",
         ),
         sa.ForeignKeyConstraint(
             ["derived_from"], ["entry_assertion.id"], name="entry_assertion_derived_from_fkey"

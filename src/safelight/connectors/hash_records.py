@@ -1,0 +1,209 @@
+"""One record of a hash file: what its fields are called, and the hashes it holds."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from safelight.model import Algorithm, HashMode, HashRow, RejectedRow
+
+Row = HashRow | RejectedRow
+
+SHOWN = 200  # characters of a rejected row
+
+_NOT_EXACT = (
+    "a PDQ hash of the mode fast, which is for screening and not for lists: hash the file again "
+    "with --mode exact"
+)
+
+_BY_DIGITS = {32: Algorithm.MD5, 40: Algorithm.SHA1, 64: Algorithm.PDQ}
+_SIZES = {algorithm: algorithm.size for algorithm in Algorithm}
+
+# The digests of no bytes at all: on a list they would match every empty file.
+OF_NOTHING = {
+    (Algorithm.MD5, bytes.fromhex("d41d8cd98f00b204e9800998ecf8427e")),
+    (Algorithm.SHA1, bytes.fromhex("da39a3ee5e6b4b0d3255bfef95601890afd80709")),
+    (
+        Algorithm.SHA256,
+        bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+    ),
+}
+
+_ALGORITHM_NAMES = {
+    **dict.fromkeys(("pdq", "pdqhash", "pdqimage"), Algorithm.PDQ),
+    **dict.fromkeys(("md5", "md5hash", "videomd5", "md5sum"), Algorithm.MD5),
+    **dict.fromkeys(("sha1", "sha1hash", "sha1sum"), Algorithm.SHA1),
+    **dict.fromkeys(("sha256", "sha256hash", "sha2256", "sha256sum"), Algorithm.SHA256),
+}
+_COLUMNS = {
+    **dict.fromkeys(("hash", "value", "hashvalue", "signal", "signalstr", "digest"), "hash"),
+    **dict.fromkeys(("algorithm", "hashtype", "type", "signaltype"), "algorithm"),
+    **dict.fromkeys(("quality", "pdqquality"), "quality"),
+    **dict.fromkeys(("id", "theirid", "uuid", "mediaid", "entryid"), "id"),
+    **dict.fromkeys(("class", "category", "classification", "theirclass"), "class"),
+    **dict.fromkeys(("mode", "hashmode"), "mode"),
+}
+
+
+def parse(text: str, stated: Algorithm | None) -> tuple[Algorithm, bytes] | str:
+    """The algorithm and value, or the reason why not."""
+    prefix, colon, digits = text.partition(":")
+    if colon:
+        named = _ALGORITHM_NAMES.get(_plain(prefix))
+        if named is None:
+            return f"{prefix[:40]!r} is not an algorithm known here"
+        return _value(digits.strip(), named)
+    return _value(text, stated)
+
+
+def _value(digits: str, algorithm: Algorithm | None) -> tuple[Algorithm, bytes] | str:
+    if len(digits.split(maxsplit=1)) > 1:
+        return (
+            "more than a hash in the line; of a file by md5sum or sha256sum keep the first word, "
+            "and state the algorithm"
+        )
+    try:
+        value = bytes.fromhex(digits)
+    except ValueError:
+        return "not hexadecimal"
+    if algorithm is None:
+        algorithm = _BY_DIGITS.get(len(digits))
+        if algorithm is None:
+            return f"{len(digits)} digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"
+    if len(value) != _SIZES[algorithm]:
+        return f"{algorithm} has {2 * _SIZES[algorithm]} digits, not {len(digits)}"
+    if (algorithm, value) in OF_NOTHING:
+        return f"the {algorithm} of an empty file, which would match every empty file"
+    return algorithm, value
+
+
+def column(cell: str) -> str:
+    """What a column holds, by its name: an algorithm, or one of _COLUMNS; empty when unknown."""
+    plain = _plain(cell)
+    return _ALGORITHM_NAMES.get(plain) or _COLUMNS.get(plain, "")
+
+
+def _plain(name: str) -> str:
+    """A name without what people write differently: case, blanks, hyphens, underscores."""
+    return "".join(character for character in name.lower() if character.isalnum())
+
+
+def words(data: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a JSON object that are known here, as text."""
+    record = {}
+    for key, value in data.items():
+        name = column(key)
+        if name and value is not None and not isinstance(value, dict | list | bool):
+            record[name] = str(value).strip()
+    return record
+
+
+def further_hashes(data: Mapping[str, Any]) -> list[dict[str, str]]:
+    """PDQ hashes beside the first of a row of `safelight hash`, as records.
+
+    Those of the other frames, and of turned pictures the hash of the pixels as they are stored,
+    which other tools make. A turned hash has the quality of the upright one.
+    """
+    frames = data.get("frames")
+    parts = [data, *(frames if isinstance(frames, list) else [])]
+    records = []
+    for part in parts:
+        if not isinstance(part, dict):
+            continue
+        about = {key: value for key, value in words(part).items() if key in ("pdq", "quality")}
+        stored = part.get("stored_dihedral")
+        if part is not data and "pdq" in about:
+            records.append(about)
+        if isinstance(stored, list) and stored and isinstance(stored[0], str):
+            records.append({**about, "pdq": stored[0]})
+    return records
+
+
+def record_rows(
+    number: int,
+    record: Mapping[str, str],
+    stated: Algorithm | None,
+    text: str,
+    more: Sequence[Mapping[str, str]] = (),
+) -> Iterator[Row]:
+    """A row for every hash of the record, or one rejected row for every bad one.
+
+    `more` are further hashes of the same thing, each given once, with the id and class of the
+    record.
+    """
+    seen: set[tuple[Algorithm, bytes]] = set()
+    found = refused = False
+    for part in (record, *({**_about(record), **one} for one in more)):
+        for algorithm, digits in _hashes(part, stated):
+            found = True
+            row = _row(number, part, algorithm, digits, text)
+            if isinstance(row, HashRow):
+                if more and (row.algorithm, row.value) in seen:
+                    continue
+                seen.add((row.algorithm, row.value))
+            elif row.reason == _NOT_EXACT:
+                if refused:  # said once for a picture, however many frames it has
+                    continue
+                refused = True
+            yield row
+    if not found:
+        yield RejectedRow(number, "no hash in the row", text[:SHOWN])
+
+
+def _about(record: Mapping[str, str]) -> dict[str, str]:
+    return {name: record[name] for name in ("id", "class", "mode") if name in record}
+
+
+def _row(
+    number: int, record: Mapping[str, str], algorithm: Any, digits: str, text: str
+) -> HashRow | RejectedRow:
+    parsed = parse(digits, algorithm) if algorithm != "" else _unknown(record)
+    quality = _quality(record.get("quality", ""))
+    if isinstance(parsed, str) or isinstance(quality, str):
+        reason = parsed if isinstance(parsed, str) else str(quality)
+        return RejectedRow(number, reason, text[:SHOWN])
+    is_pdq = parsed[0] is Algorithm.PDQ
+    mode = _mode(record.get("mode", "")) if is_pdq else None
+    if mode is HashMode.FAST:
+        return RejectedRow(number, _NOT_EXACT, text[:SHOWN])
+    their_id, their_class = _clean(record.get("id", "")), _clean(record.get("class", ""))
+    guessed = is_pdq and algorithm is None and ":" not in digits
+    kept = quality if is_pdq else None
+    return HashRow(number, *parsed, kept, their_id, their_class, guessed, mode)
+
+
+def _mode(text: str) -> HashMode | None:
+    """The mode, or None where another program uses the name for something of its own."""
+    try:
+        return HashMode(text.lower())
+    except ValueError:
+        return None
+
+
+def _hashes(record: Mapping[str, str], stated: Algorithm | None) -> Iterator[tuple[Any, str]]:
+    """The algorithm (None: by length; empty: unknown) and digits of every hash in the record."""
+    for algorithm in Algorithm:
+        if record.get(algorithm):
+            yield algorithm, record[algorithm]
+    if record.get("hash"):
+        name = record.get("algorithm", "")
+        yield (_ALGORITHM_NAMES.get(_plain(name), "") if name else stated), record["hash"]
+
+
+def _unknown(record: Mapping[str, str]) -> str:
+    return f"{record['algorithm'][:40]!r} is not an algorithm known here"
+
+
+def _quality(text: str) -> int | str | None:
+    if not text:
+        return None
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 100 or number != int(number):
+        return f"the quality {text[:20]!r} is not a whole number from 0 to 100"
+    return int(number)
+
+
+def _clean(text: str) -> str:
+    """The source's own words as the database can keep them."""
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:500]
