@@ -119,20 +119,21 @@ class _Reader:
 
     def _check(self, image: Image.Image) -> None:
         """Set a flag for what is missing from the loaded frame without Pillow saying so."""
+        number = image.tell()
         if self._name == "jpeg":
             offset = getattr(image, "offset", 0)
-            self._flag(jpeg_complaint(self._source.whole[offset:]))
+            self._flag(jpeg_complaint(self._source.whole[offset:]), number)
         elif self._name == "tiff":
-            self._flag("truncated" if tiff_ends_early(image) else None)
-            self._flag(tiff_jpeg_complaint(self._source, image))
-            first = image.tell() == 0
-            self._flag("preview_only" if first and is_preview(self._source, image) else None)
+            self._flag("truncated" if tiff_ends_early(image) else None, number)
+            self._flag(tiff_jpeg_complaint(self._source, image), number)
+            if number == 0 and is_preview(self._source, image):
+                self.flags.add("preview_only")
         elif self._name == "png" and getattr(image, "n_frames", 1) == 1:
-            self._flag("truncated" if png_ends_early(self._source, image, 1) else None)
+            self._flag("truncated" if png_ends_early(self._source, image, 1) else None, number)
 
-    def _flag(self, flag: str | None) -> None:
-        if flag is not None:
-            self.flags.add(flag)
+    def _flag(self, fault: str | None, number: int) -> None:
+        if fault is not None:
+            self.flags.add(self._fault(fault, number))
 
     def parts_missing(self, frames: int) -> bool:
         """Whether data of one of the first `frames` frames of an animated PNG are missing."""
