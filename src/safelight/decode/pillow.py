@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from PIL import AvifImagePlugin, Image, ImageFile
 
-from safelight.decode.colour import pixels_of
+from safelight.decode.colour import are_unusual, pixels_of
 from safelight.decode.complete import (
     is_preview,
     jpeg_complaint,
@@ -120,6 +120,8 @@ class _Reader:
     def _check(self, image: Image.Image) -> None:
         """Set a flag for what is missing from the loaded frame without Pillow saying so."""
         number = image.tell()
+        if are_unusual(image):
+            self.flags.add("unusual_pixels")
         if self._name == "jpeg":
             offset = getattr(image, "offset", 0)
             self._flag(jpeg_complaint(self._source.whole[offset:]), number)
