@@ -4,6 +4,7 @@ Only the decoder of the format that was recognised is tried. A picture that Pill
 once more with Pillow told to go on past errors; the picture is then flagged.
 """
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -48,6 +49,15 @@ _ENDS_EARLY = (
 )
 
 _LOCK = threading.RLock()
+
+
+def _after_fork_in_child() -> None:
+    """A thread that held the lock at the fork is not there to release it."""
+    global _LOCK
+    _LOCK = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager
