@@ -254,8 +254,8 @@ class ChildPool:
         """Have a child work on the open file `fd`, waiting for a free one first.
 
         The descriptor's position is shared with the child. `more_seconds` is added to both time
-        limits, for large files; an hour is the most. Raises ChildFailed when the child gave no answer, and
-        SandboxUnavailable when children cannot be started.
+        limits, for large files; an hour is the most. Raises ChildFailed when the child gave no
+        answer, and SandboxUnavailable when children cannot be started.
         """
         more_seconds = min(more_seconds, _MOST_MORE_SECONDS)
         with self._places:
