@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -107,3 +109,29 @@ def test_the_descriptor_is_for_reading_and_not_inherited(tmp_path: Path) -> None
         os.write(fd, b"y")
     assert not os.get_inheritable(fd)
     os.close(fd)
+
+
+_FORK = """
+import os, sys, threading
+import safelight.api as api
+import safelight.decode.pillow as pillow
+held, done = threading.Event(), threading.Event()
+def hold():
+    with pillow._LOCK, api._STARTING:
+        held.set()
+        done.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+pid = os.fork()
+if pid == 0:
+    os._exit(0 if pillow._LOCK.acquire(timeout=5) and api._STARTING.acquire(timeout=5) else 1)
+done.set()
+thread.join()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"""
+
+
+def test_a_lock_held_over_a_fork_does_not_hang_the_forked_process() -> None:
+    command = [sys.executable, "-W", "ignore", "-c", _FORK]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 0

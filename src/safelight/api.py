@@ -34,6 +34,15 @@ Isolation = Literal["child", "none"]
 _STARTING = threading.Lock()
 
 
+def _after_fork_in_child() -> None:
+    """A thread that held the lock at the fork is not there to release it."""
+    global _STARTING
+    _STARTING = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
+
+
 def hash_image(
     source: str | os.PathLike[str] | bytes,
     *,

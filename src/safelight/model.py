@@ -135,7 +135,8 @@ class ImageHashes:
     `width` and `height` are those of the upright picture, in pixels. An animated picture has up to
     three frames (first, middle, last). `flags` may hold `truncated` (only part of the file could
     be decoded), `damaged` (the decoder complained and went on), `animated`, `pages` (several
-    pictures in one file), `more_pictures_missing` (some of them are not there), `frames_capped`,
+    pictures in one file), `unusual_pixels`, `preview_only`, `trailing_data` (a file behind the
+    picture), `more_pictures_missing` (some of them are not there), `frames_capped`,
     `turned` (an EXIF orientation was applied) and `transparent`; decode/rules.py explains each.
     """
 

@@ -102,6 +102,11 @@ def _clone_process() -> None:
         raise OSError(ctypes.get_errno(), "clone")
 
 
+def _call(x86_64: int, aarch64: int, *arguments: Any) -> None:
+    if LIBC.syscall(x86_64 if os.uname().machine == "x86_64" else aarch64, *arguments) < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+
+
 def attempts(fd: int, request: dict[str, Any]) -> dict[str, Any]:
     """Try what a child must not be able to do; say how each was answered."""
     path, parent = request["path"], os.getppid()
@@ -121,6 +126,14 @@ def attempts(fd: int, request: dict[str, Any]) -> dict[str, Any]:
         "touch": _try(lambda: os.utime(path)),
         "kill": _try(lambda: os.kill(parent, 0)),
         "memfd": _try(lambda: os.memfd_create("x")),
+        "readlink": _try(lambda: os.readlink("/proc/self/exe")),
+        "list_folder": _try(lambda: _call(217, 61, fd, 0, 0)),
+        "listxattr": _try(lambda: os.listxattr(path)),
+        "access": _try(lambda: _call(269, 48, -100, path.encode(), 0)),
+        "chdir": _try(lambda: os.chdir("/")),
+        "flock": _try(lambda: _call(73, 32, fd, 1)),
+        "semaphore": _try(lambda: _call(66, 191, 0, 0, 0)),
+        "landlock": _try(lambda: _call(444, 444, 0, 0, 1)),
         "setuid": _try(lambda: os.setresuid(0, 0, 0)),
         "pwrite": _try(lambda: os.pwrite(fd, b"x", 0)),
     }

@@ -3,6 +3,8 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -257,3 +259,43 @@ def test_every_jump_of_the_filter_lands_inside_it(machine: str) -> None:
     for place, instruction in enumerate(instructions):
         assert place + max(instruction[2], instruction[3]) < len(instructions)
     assert instructions[-1] == b"\x06\x00\x00\x00\x00\x00\xff\x7f"
+
+
+_PARENT = """
+import os, sys
+from safelight.sandbox.limits import Limits
+from safelight.sandbox.pool import ChildPool
+limits = Limits(memory_mb=256, cpu_seconds=60, wall_seconds=60.0)
+pool = ChildPool("sandbox_work:work", children=1, limits=limits, search_path=[sys.argv[1]])
+fd = os.open(sys.argv[2], os.O_RDONLY)
+print(pool.run(fd, {"act": "read"})["pid"], flush=True)
+pool.run(fd, {"act": "loop"})
+"""
+
+
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone, or waits only for somebody to ask how it ended."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:  # gone, before or while it was read
+        return True
+    return status.rpartition(")")[2].split()[0] in "ZX"
+
+
+def test_a_child_at_work_ends_with_its_parent(path: Path) -> None:
+    command = [sys.executable, "-c", _PARENT, HERE, str(path)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        pid = int(parent.stdout.readline())
+        time.sleep(0.5)  # for the second task to be under way
+        assert not has_ended(pid)
+        parent.kill()
+    until = time.monotonic() + 20
+    while not has_ended(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert has_ended(pid)
+
+
+def test_no_size_of_a_file_buys_more_than_an_hour(pool: ChildPool, fd: int) -> None:
+    answer = pool.run(fd, {"act": "read"}, more_seconds=2.0**63 / 20_000_000)
+    assert answer["text"] == "what the file says"

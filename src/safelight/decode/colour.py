@@ -5,7 +5,7 @@ merely saved again in another mode.
 
 Stated choices: transparent parts lie on white, and the same picture without regard to transparency
 is given as well; a picture that is transparent everywhere is taken for opaque. Whole numbers of
-more than 8 bits are scaled by the smallest depth of 8, 10, 12, 14, 16, 24 or 31 bits that holds the
+more than 8 bits are scaled by the smallest depth of 8, 10, 12, 14, 16, 24 or 32 bits that holds the
 largest; negative ones by their range. Fractions from 0 to 1 are scaled by 255, from 0 to 255 taken
 as they are, others by their range.
 """
@@ -31,7 +31,10 @@ _CONVERTED = {
     "HSV": "RGB",
 }
 _WITH_KEY_COLOUR = {"1": "LA", "L": "LA", "P": "RGBA", "RGB": "RGBA"}
-_DEPTHS = (8, 10, 12, 14, 16, 24, 31)
+_DEPTHS = (8, 10, 12, 14, 16, 24, 32)
+# Tags of a TIFF; a photometric interpretation of 0 means that 0 is white.
+_BITS, _PHOTOMETRIC, _SAMPLE_FORMAT = 258, 262, 339
+_UNSIGNED, _SIGNED = 1, 2
 
 
 def pixels_of(image: Image.Image, *, fast: bool) -> tuple[Pixels, Pixels | None]:
@@ -73,8 +76,41 @@ def _to_eight_bits(image: Image.Image) -> Image.Image:
     if mode == "F":
         return Image.fromarray(scaled_fractions(np.asarray(image)))
     if mode == "I" or mode.startswith("I;16"):
-        return Image.fromarray(scaled_whole_numbers(np.asarray(image)))
+        grey = scaled_whole_numbers(_whole_numbers(image))
+        return Image.fromarray(255 - grey if _tag(image, _PHOTOMETRIC, 1) == 0 else grey)
     raise ValueError(f"colour mode {mode} is not known")
+
+
+def are_unusual(image: Image.Image) -> bool:
+    """Whether the pixels of a loaded image are numbers of which nobody can say which is white.
+
+    Signed ones, whole ones beyond 16 bits, and fractions outside 0 to 255.
+    """
+    if _SIGNED in _tags(image, _SAMPLE_FORMAT):
+        return True
+    if image.mode == "I":
+        values = _whole_numbers(image)
+        return bool(values.min() < 0 or values.max() >= 1 << 16)
+    if image.mode == "F":
+        values = np.asarray(image)
+        return not bool(np.all((values >= 0) & (values <= 255)))
+    return False
+
+
+def _whole_numbers(image: Image.Image) -> NDArray[np.integer]:
+    """The values of a grey image; Pillow takes those of 32 bits for signed in any case."""
+    values: NDArray[np.integer] = np.asarray(image)
+    bits, kind = _tag(image, _BITS, 0), _tag(image, _SAMPLE_FORMAT, _UNSIGNED)
+    return values.view(np.uint32) if bits == 32 and kind == _UNSIGNED else values
+
+
+def _tags(image: Image.Image, number: int) -> tuple[int, ...]:
+    value = getattr(image, "tag_v2", {}).get(number, ())
+    return value if isinstance(value, tuple) else (value,)
+
+
+def _tag(image: Image.Image, number: int, default: int) -> int:
+    return next(iter(_tags(image, number)), default)
 
 
 @cache

@@ -12,6 +12,7 @@ _FRAME_HEADERS = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _BASELINE_EXTENDED_PROGRESSIVE = {0xC0, 0xC1, 0xC2}
 _SCAN, _END = 0xDA, 0xD9
 _ORIENTATION_TAG, _SHORT = 0x0112, 3
+_PICTURES_TAG = 0xB002
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,3 +87,28 @@ def exif_orientation(tiff: bytes) -> int:
             value = number(at + 8, 2) if number(at + 2, 2) == _SHORT else number(at + 8, 4)
             return value if 1 <= value <= 8 else 1
     return 1
+
+
+def pictures_listed(data: bytes) -> tuple[int, ...]:
+    """Where the pictures of a JPEG file start that its index (CIPA DC-007 §5.2.3.3) lists."""
+    for marker, start, end in _segments(data):
+        if marker == 0xE2 and data.startswith(b"MPF\0", start):
+            return tuple(start + 4 + offset for offset in _offsets(data[start + 4 : end]))
+    return ()
+
+
+def _offsets(tiff: bytes) -> list[int]:
+    """Where the listed pictures but the first start, counted from the head of the index."""
+    little = tiff[:4] == b"II*\0"
+
+    def number(at: int, length: int) -> int:
+        return int.from_bytes(tiff[at : at + length], "little" if little else "big")
+
+    directory = number(4, 4)
+    for entry in range(min(number(directory, 2), 500)):
+        at = directory + 2 + 12 * entry
+        if number(at, 2) == _PICTURES_TAG:
+            table = number(at + 8, 4)
+            ends = range(table + 16, min(table + number(at + 4, 4), len(tiff)) + 1, 16)
+            return [offset for end in ends if (offset := number(end - 8, 4))]
+    return []

@@ -10,6 +10,7 @@ from safelight.decode import heif, jpeg, pillow
 from safelight.decode.pixels import Picture
 from safelight.decode.rules import DecodeLimits, could_not_check
 from safelight.decode.source import Source
+from safelight.decode.tail import has_tail
 
 
 def open_picture(source: Source, limits: DecodeLimits, *, fast: bool) -> Picture:
@@ -23,11 +24,18 @@ def open_picture(source: Source, limits: DecodeLimits, *, fast: bool) -> Picture
     if not sniffed.readable:
         known = sniffed.kind not in ("image", "other")
         raise could_not_check("not_a_picture" if known else "unknown_format")
-    if sniffed.format == "jpeg":
+    picture = _open(source, sniffed.format, limits, fast=fast)
+    if has_tail(source, sniffed.format):
+        picture.flags.add("trailing_data")
+    return picture
+
+
+def _open(source: Source, name: str, limits: DecodeLimits, *, fast: bool) -> Picture:
+    if name == "jpeg":
         return jpeg.open_jpeg(source, limits, fast=fast)
-    if sniffed.format == "heif":
+    if name == "heif":
         return heif.open_heif(source, limits, fast=fast)
-    return pillow.open_picture(source, sniffed.format, limits, fast=fast)
+    return pillow.open_picture(source, name, limits, fast=fast)
 
 
 def prepare_child() -> None:

@@ -4,6 +4,7 @@ Only the decoder of the format that was recognised is tried. A picture that Pill
 once more with Pillow told to go on past errors; the picture is then flagged.
 """
 
+import os
 import threading
 import warnings
 from collections.abc import Iterator
@@ -11,7 +12,14 @@ from contextlib import contextmanager
 
 from PIL import AvifImagePlugin, Image, ImageFile
 
-from safelight.decode.colour import pixels_of
+from safelight.decode.colour import are_unusual, pixels_of
+from safelight.decode.complete import (
+    is_preview,
+    jpeg_complaint,
+    png_ends_early,
+    tiff_ends_early,
+    tiff_jpeg_complaint,
+)
 from safelight.decode.pixels import Frame, Picture, nothing_decoded
 from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
 from safelight.decode.sniff import webp_size
@@ -41,6 +49,15 @@ _ENDS_EARLY = (
 )
 
 _LOCK = threading.RLock()
+
+
+def _after_fork_in_child() -> None:
+    """A thread that held the lock at the fork is not there to release it."""
+    global _LOCK
+    _LOCK = threading.RLock()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
 
 
 @contextmanager
@@ -97,6 +114,7 @@ class _Reader:
             image.seek(number)
             self._limits.check_pixels(*image.size)
             image.load()
+            self._check(image)
             pixels, bare = pixels_of(image, fast=self._fast)
             orientation = 1 if self._name in _TURNED_BY_PILLOW else _orientation(image)
         high, wide = pixels.shape[:2]
@@ -108,6 +126,32 @@ class _Reader:
             height=high,
             orientation=orientation,
         )
+
+    def _check(self, image: Image.Image) -> None:
+        """Set a flag for what is missing from the loaded frame without Pillow saying so."""
+        number = image.tell()
+        if are_unusual(image):
+            self.flags.add("unusual_pixels")
+        if self._name == "jpeg":
+            offset = getattr(image, "offset", 0)
+            self._flag(jpeg_complaint(self._source.whole[offset:]), number)
+        elif self._name == "tiff":
+            self._flag("truncated" if tiff_ends_early(image) else None, number)
+            self._flag(tiff_jpeg_complaint(self._source, image), number)
+            if number == 0 and is_preview(self._source, image):
+                self.flags.add("preview_only")
+        elif self._name == "png" and getattr(image, "n_frames", 1) == 1:
+            self._flag("truncated" if png_ends_early(self._source, image, 1) else None, number)
+
+    def _flag(self, fault: str | None, number: int) -> None:
+        if fault is not None:
+            self.flags.add(self._fault(fault, number))
+
+    def parts_missing(self, frames: int) -> bool:
+        """Whether data of one of the first `frames` frames of an animated PNG are missing."""
+        image = self._image
+        assert image is not None  # noqa: S101  the first frame has been decoded
+        return png_ends_early(self._source, image, frames)
 
     def _open(self) -> Image.Image:
         stream = self._source.stream()
@@ -181,6 +225,8 @@ def _wanted(reader: _Reader, name: str, first: Frame, limits: DecodeLimits) -> t
         if count > reach:
             reader.flags.add("frames_capped")
             count = reach
+    if name == "png" and count > 1 and reader.parts_missing(count):
+        reader.flags.add("truncated")
     return frames_to_take(count)[1:]
 
 

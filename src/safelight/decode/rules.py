@@ -30,6 +30,9 @@ REASONS: dict[str, str] = {
 FLAGS: dict[str, str] = {
     "truncated": "The file ends early; what could be decoded was hashed.",
     "damaged": "The decoder complained and was told to go on; the pixels may be partly wrong.",
+    "unusual_pixels": "Numbers that do not say which is white; they were scaled by what there is.",
+    "preview_only": "A camera's raw file, or a TIFF laid out like one: its preview was hashed.",
+    "trailing_data": "Behind the picture's end the file goes on with what may be another file.",
     "animated": "First, middle and last frame were hashed.",
     "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
     "more_pictures_missing": "Further pictures or pages that the file announces are not in it, or "

@@ -34,7 +34,10 @@ FAST_TRUSTED_QUALITY = 82
 PARTIAL = {
     "truncated": "only the part of the picture that could be decoded was compared",
     "damaged": "the picture was decoded with errors, its hash may be off",
+    "unusual_pixels": "the pixels are numbers of an unusual range, the hash may be off",
+    "preview_only": "only the preview in the file was compared, not the picture it goes with",
     "more_pictures_missing": "a further picture that the file announces is missing or cut off",
+    "trailing_data": "what the file holds behind the end of the picture was not looked at",
     "frames_capped": "the animation is so long that its end was not looked at",
 }
 

@@ -12,9 +12,11 @@ import ctypes
 import gc
 import json
 import os
+import select
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
@@ -36,6 +38,7 @@ def main(argv: list[str]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=control)
     libc = ctypes.CDLL(None, use_errno=True)
+    threading.Thread(target=_end_with_parent, args=(control,), daemon=True).start()
     try:
         network_left = leave_network(libc)
         module, work = _load(name)
@@ -49,6 +52,18 @@ def main(argv: list[str]) -> None:
         os._exit(1)
     _answer(control, {"ready": in_force})
     serve(channel, work, limits)
+
+
+def _end_with_parent(control: int) -> None:
+    """End this process, at work or not, when nobody holds the parent's end of the socket.
+
+    PR_SET_PDEATHSIG would not do: it fires when the thread ends that started this process.
+    """
+    hung_up = select.poll()
+    hung_up.register(control, 0)  # nothing but POLLHUP and POLLERR
+    while not hung_up.poll():
+        pass
+    os._exit(0)
 
 
 def _load(name: str) -> tuple[ModuleType, Work]:

@@ -27,6 +27,9 @@ _ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "TZ", "SAFELIGHT_KERNEL_ISA")
 # All that is repeated of a failed child's words: it may have been taken over.
 _CLASS_NAME = re.compile(r"[A-Za-z0-9_]{1,40}")
 
+# A file may claim any size (2^63 - 1 bytes of nothing): no claim buys more time than this.
+_MOST_MORE_SECONDS = 3600.0
+
 
 class ChildFailed(Exception):
     """A child gave no answer about its file. `code`: crashed, timed_out or out_of_memory."""
@@ -251,9 +254,10 @@ class ChildPool:
         """Have a child work on the open file `fd`, waiting for a free one first.
 
         The descriptor's position is shared with the child. `more_seconds` is added to both time
-        limits, for large files. Raises ChildFailed when the child gave no answer, and
-        SandboxUnavailable when children cannot be started.
+        limits, for large files; an hour is the most. Raises ChildFailed when the child gave no
+        answer, and SandboxUnavailable when children cannot be started.
         """
+        more_seconds = min(more_seconds, _MOST_MORE_SECONDS)
         with self._places:
             while True:
                 child = self._shelf.take()
