@@ -33,6 +33,7 @@ unix_socket_directories = {socket_folder}
 unix_socket_permissions = 0700
 max_connections = 60
 shared_buffers = 64MB
+dynamic_shared_memory_type = mmap
 maintenance_work_mem = 64MB
 max_wal_size = 512MB
 wal_level = minimal
