@@ -43,6 +43,10 @@ class _Gone(Exception):
     """The child closed its socket."""
 
 
+class _Unheard(_Gone):
+    """The child closed its socket with what we sent still unread, as the kernel tells us."""
+
+
 class _Child:
     """One process and the socket it is spoken to by. Used by one thread at a time."""
 
@@ -94,6 +98,9 @@ class _Child:
         except TimeoutError as exc:
             self.kill()
             raise ChildFailed("timed_out", "The file took too long and was given up.") from exc
+        except _Unheard:
+            self.kill()
+            raise
         except _Gone as exc:
             raise _how_it_ended(self.kill(grace=5.0)) from exc
         done = answer.get("done")
@@ -107,7 +114,7 @@ class _Child:
         try:
             data = self._channel.recv(MAX_MESSAGE)
         except ConnectionResetError as exc:
-            raise _Gone from exc
+            raise _Unheard from exc
         if not data:
             raise _Gone
         return read_message(data)
