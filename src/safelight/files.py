@@ -11,6 +11,7 @@ from typing import Any
 from safelight.errors import BadPath, BadSetting, DiskFull
 
 PRIVATE = 0o600
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 PRIVATE_FOLDER = 0o700
 OPEN_FOLDER = 0o755
 
@@ -25,7 +26,7 @@ def disk_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as exc:
         shown = show_path(path)
-        if exc.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        if exc.errno in NO_ROOM:
             raise DiskFull(f"{shown}: the disk is full: make room first.") from exc
         if exc.errno == errno.EEXIST:
             raise BadPath(f"{shown} exists already; name another file.") from exc
@@ -46,7 +47,7 @@ def replace_private(path: Path, data: bytes, *, owner: tuple[int, int] | None = 
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
 
 def write_all(fd: int, data: bytes) -> None:
@@ -103,7 +104,7 @@ def _write_new(path: Path, data: bytes, owner: tuple[int, int] | None) -> None:
         os.close(fd)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Have the folder's entries on disk too: without that a new name may be lost."""
     fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

@@ -12,8 +12,6 @@ from safelight.matching.rules import FAST_SLACK_BITS, MatchPolicy, judge, needs_
 from safelight.matching.step import Matcher
 from safelight.model import Answer, HashMode
 
-ANSWER_STAGES = ("intake", "decode", "hashing", "matching")
-
 
 def answer(fd: int, *, examiner: Examiner, matcher: Matcher, policy: MatchPolicy) -> Answer:
     """Return the verdict about the open file `fd`, which stays open.

@@ -32,6 +32,7 @@ from safelight.files import (
     replace_private,
     show_path,
     to_line,
+    write_all,
 )
 from safelight.model import FOUND
 
@@ -115,10 +116,8 @@ class ScanState:
         assert self._out is not None  # noqa: S101 - open between create and close
         with disk_errors(Path(self.request.result)):
             before = self._out.tell()
-            rest = memoryview(to_line(row).encode())
             try:
-                while rest:  # a disk that is nearly full takes the beginning of a line
-                    rest = rest[self._out.write(rest) :]
+                write_all(self._out.fileno(), to_line(row).encode())
             except OSError:
                 os.ftruncate(self._out.fileno(), before)
                 raise

@@ -1,7 +1,6 @@
 """`safelight scan`: every file of a tree against hash lists, resumable, and what to do after."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +21,7 @@ from safelight.cli.options import (
 from safelight.cli.output import Output, OutputOption
 from safelight.cli.scan_run import ScanRun
 from safelight.cli.work import load_matcher, private_home
+from safelight.clock import utc_now
 from safelight.errors import BadInput
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
@@ -83,7 +83,7 @@ def command(
         _refuse_writing_into(roots, settings, result)
         loaded = load_matcher(settings, sources)  # before anything is made on disk
         private_home(settings)
-        scan_id = new_scan_id(datetime.now(UTC))
+        scan_id = new_scan_id(utc_now())
         rows = result or settings.home / "scans" / scan_id / "results.jsonl"
         request = ScanRequest(
             scan_id=scan_id,

@@ -80,12 +80,17 @@ def read_hashes(
         text.detach()  # the file belongs to the caller
 
 
-class Guesses:
-    """Watches rows go by for 64-digit hashes that were taken for PDQ and may be SHA-256.
+def not_all_pdq(odd: int, every: int) -> bool:
+    """Tell from how many of `every` hashes have not half of their bits set whether all are PDQ.
 
     PDQ splits its coefficients at their median: all but one hash in thousands have exactly half of
     their bits set. Of SHA-256 digests one in twenty has.
     """
+    return odd > every // 500
+
+
+class Guesses:
+    """Watches rows go by for 64-digit hashes that were taken for PDQ and may be SHA-256."""
 
     def __init__(self) -> None:
         self._guessed = self._doubtful = 0
@@ -101,7 +106,7 @@ class Guesses:
     @property
     def in_doubt(self) -> bool:
         """Whether the guesses so far look wrong."""
-        return self._doubtful > self._guessed // 500
+        return not_all_pdq(self._doubtful, self._guessed)
 
 
 def parse_hash(untrusted_text: str) -> list[tuple[Algorithm, bytes]]:

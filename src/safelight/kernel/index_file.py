@@ -13,7 +13,6 @@ Writing goes to `.<name>.tmp` in the same folder, which is made durable and then
 old file. A writer holds a lock on it; one that a killed process left behind is used again.
 """
 
-import errno
 import fcntl
 import os
 import struct
@@ -26,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from safelight.errors import BadPath, CorruptFile, DiskFull
+from safelight.files import NO_ROOM, PRIVATE, sync_folder
 
 MAGIC = b"SLINDEX\n"
 VERSION = 1
@@ -36,7 +36,6 @@ PAGE_BYTES = 4096
 _PAGE = struct.Struct("<8sIIQQ")
 _BLOCK = struct.Struct("<III")
 _CRC = struct.Struct("<I")
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 Block = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
 
@@ -56,9 +55,9 @@ def write(path: str | os.PathLike[str], entries: int, blocks: Iterable[Block]) -
             except BaseException:
                 temporary.unlink(missing_ok=True)
                 raise
-        _sync_folder(target.parent)
+        sync_folder(target.parent)
     except OSError as exc:
-        if exc.errno in _NO_ROOM:
+        if exc.errno in NO_ROOM:
             raise DiskFull(
                 f"There is no room to save the index as {str(target)!r}. The file that was there "
                 "is unchanged. Free some space and save again."
@@ -70,11 +69,11 @@ def _locked(temporary: Path) -> BinaryIO:
     """The temporary file, empty, mode 0600, locked: another save of the same index waits here."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
     while True:
-        file = open(os.open(temporary, flags, 0o600), "wb")  # noqa: PTH123, SIM115
+        file = open(os.open(temporary, flags, PRIVATE), "wb")  # noqa: PTH123, SIM115
         try:
             fcntl.flock(file, fcntl.LOCK_EX)
             if _is_still_at(file, temporary):
-                os.fchmod(file.fileno(), 0o600)
+                os.fchmod(file.fileno(), PRIVATE)
                 file.truncate(0)
                 return file
         except BaseException:
@@ -106,14 +105,6 @@ def _write_all(file: BinaryIO, entries: int, blocks: Iterable[Block]) -> None:
 
 def _with_crc(data: bytes) -> bytes:
     return data + _CRC.pack(zlib.crc32(data))
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ---- Reading ----

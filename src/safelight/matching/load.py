@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from safelight.connectors.hash_files import read_hash_file
+from safelight.connectors.hash_files import not_all_pdq, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.step import Matcher
@@ -133,11 +133,7 @@ def _loaded(
 
 
 def _doubtful(arrays: Sequence[EntryArrays]) -> list[int]:
-    """Which lists have 64-digit hashes that do not look like PDQ.
-
-    PDQ splits its coefficients at their median: all but one hash in thousands have exactly half of
-    their bits set. Of SHA-256 digests one in twenty has.
-    """
+    """Which lists have 64-digit hashes that do not look like PDQ."""
     odd: Counter[int] = Counter()
     every: Counter[int] = Counter()
     for array in arrays:
@@ -145,7 +141,7 @@ def _doubtful(arrays: Sequence[EntryArrays]) -> list[int]:
         untold = array.qualities < 0
         every.update(array.lists[untold].tolist())
         odd.update(array.lists[untold & (bits != PDQ_BITS // 2)].tolist())
-    return [number for number in sorted(every) if odd[number] > every[number] // 500]
+    return [number for number in sorted(every) if not_all_pdq(odd[number], every[number])]
 
 
 def _doubt(name: str) -> str:
