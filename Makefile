@@ -9,10 +9,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SANITIZED := build/sanitized
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format lint types layers kernel-test bench docs lock clean system
+.PHONY: help run extras test check format lint types layers kernel-test bench docs lock clean system
 
 help:
 	@echo "make run    build everything, then scan a demo folder of ordinary pictures"
+	@echo "make extras add video (PyAV) and Parquet to what make run installed"
 	@echo "make test   run the tests (they start a PostgreSQL of their own)"
 	@echo "make check  format, lint, types, layers, C++ tests under sanitizers, tests: what CI runs"
 	@echo "make bench  print how fast it is, as ratios to the peers"
@@ -56,12 +57,18 @@ docs: env-dev
 	$(BIN)/python -m sphinx -W -q -b html docs docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
+extras: env-run env-extras
+	@echo "Video (PyAV, whose FFmpeg has parts under the GPL) and Parquet are installed."
+
 lock:
 	$(BIN)/python -m uv --version >/dev/null 2>&1 || $(PIP) install uv
 	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
 	  --no-emit-index-url --no-annotate --extra demo --group build -o lock/run.txt pyproject.toml
 	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --no-annotate --extra demo --group build --group dev --group docs --group bench \
+	  --no-emit-index-url --no-annotate --all-extras --group build \
+	  -c lock/run.txt -o lock/extras.txt pyproject.toml
+	$(BIN)/python -m uv pip compile --universal --python-version 3.11 --generate-hashes --no-header \
+	  --no-emit-index-url --no-annotate --all-extras --group build --group dev --group docs --group bench \
 	  -c lock/run.txt -o lock/dev.txt pyproject.toml
 
 clean:
