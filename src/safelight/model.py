@@ -6,8 +6,10 @@ database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first f
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:  # arrays are named here and made elsewhere: the model costs no NumPy
@@ -40,11 +42,12 @@ class Algorithm(StrEnum):
     MD5 = "md5"
     SHA1 = "sha1"
     SHA256 = "sha256"
+    VPDQ = "vpdq"  # a video; its value is that of video_value(), its frames are beside it
 
     @property
     def size(self) -> int:
         """The length of one hash, in bytes."""
-        return {"pdq": 32, "md5": 16, "sha1": 20, "sha256": 32}[self.value]
+        return {"pdq": 32, "md5": 16, "sha1": 20, "sha256": 32, "vpdq": 32}[self.value]
 
 
 class HashMode(StrEnum):
@@ -56,6 +59,18 @@ class HashMode(StrEnum):
 
     EXACT = "exact"
     FAST = "fast"
+
+
+class FrameSampling(StrEnum):
+    """Which frames of a video are hashed.
+
+    `second`: one a second, as vPDQ does. `key_frames`: those that stand alone in the stream, for
+    triage. `none`: no video is decoded.
+    """
+
+    SECOND = "second"
+    KEY_FRAMES = "key_frames"
+    NONE = "none"
 
 
 class Verdict(StrEnum):
@@ -84,11 +99,12 @@ class Digests:
 class FrameHashes:
     """The PDQ hashes of one frame; a still picture has one frame, number 0.
 
-    `dihedral` holds the hash of the upright frame and of its turned and mirrored forms, in the
-    order of ORIENTATIONS. `stored` is the same of the pixels as they lie in the file, given only
-    where an EXIF orientation or transparency makes them differ: other tools hash those.
-    `stored_quality` is the quality of `stored`; it can be far from `quality`, as where the drawing
-    is all in the transparency and the colours under it are one flat black.
+    `time` is that of a video's frame, in seconds from its beginning. `dihedral` holds the hash
+    of the upright frame and of its turned and mirrored forms, in the order of ORIENTATIONS.
+    `stored` is the same of the pixels as they lie in the file, given only where an EXIF
+    orientation or transparency makes them differ: other tools hash those. `stored_quality` is
+    the quality of `stored`; it can be far from `quality`, as where the drawing is all in the
+    transparency and the colours under it are one flat black.
     """
 
     number: int
@@ -96,6 +112,7 @@ class FrameHashes:
     dihedral: tuple[str, ...]
     stored: tuple[str, ...] | None = None
     stored_quality: int | None = None  # 0 to 100; None where `stored` is
+    time: float | None = None  # None: not a video's
 
     @property
     def pdq(self) -> str:
@@ -113,6 +130,8 @@ class FrameHashes:
         if self.stored is not None:
             out["stored_dihedral"] = list(self.stored)
             out["stored_quality"] = self.stored_quality
+        if self.time is not None:
+            out["time"] = self.time
         return out
 
     @classmethod
@@ -125,6 +144,7 @@ class FrameHashes:
             dihedral=tuple(data["dihedral"]),
             stored=None if stored is None else tuple(stored),
             stored_quality=None if stored is None else data["stored_quality"],
+            time=data.get("time"),
         )
 
 
@@ -182,6 +202,51 @@ class ImageHashes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VideoHashes:
+    """Everything hashed from one video file; its sound is never decoded.
+
+    `width` and `height` are those of the frames as they are stored, in pixels. `duration` is in
+    seconds, None where the file does not tell and its end was not reached. `flags` may hold what
+    those of pictures hold, and `key_frames_only` (other frames were not looked at) and
+    `frames_capped` (so many frames that the end was not looked at).
+    """
+
+    digests: Digests
+    format: str  # mp4, matroska, avi, mpegts, …
+    width: int
+    height: int
+    duration: float | None
+    sampling: FrameSampling
+    frames: tuple[FrameHashes, ...]
+    flags: tuple[str, ...] = ()
+
+    kind = "video"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A file that was opened to look at what is in it; each member is an item of its own.
+
+    `members` counts those directly inside. `flags` says why some were not reached.
+    """
+
+    digests: Digests
+    kind: str  # archive, mail, document
+    format: str
+    members: int
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """One step of a derivation: where in its container an item lies."""
+
+    name: bytes  # as the container has it; need not be text
+    kind: str  # archive_member, compressed, message, attachment, picture
+    modified: str = ""  # as the container gives it; empty where it gives none
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NotChecked:
     """A file whose picture could not be examined, and why.
 
@@ -195,14 +260,16 @@ class NotChecked:
     digests: Digests | None = None
 
 
-Examined = ImageHashes | NotChecked
+Examined = ImageHashes | VideoHashes | Container | NotChecked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryArrays:
     """Entries of one algorithm, for matching; row i is entry ids[i] of list lists[i].
 
-    `qualities` are 0 to 100, negative where the list does not tell.
+    `qualities` are 0 to 100, negative where the list does not tell. `classes` are positions in
+    `class_names`: what the source calls the kind of thing it is. Of a video (VPDQ) there is one row
+    for every frame, whose value is the frame's PDQ hash; `times` are then those of the frames.
     """
 
     algorithm: Algorithm
@@ -210,6 +277,32 @@ class EntryArrays:
     lists: npt.NDArray[np.int32]  # [n], position among the lists asked for
     values: npt.NDArray[np.uint8]  # [n, algorithm.size]
     qualities: npt.NDArray[np.int16]  # [n]
+    classes: npt.NDArray[np.int32] | None = None  # [n]; None: no class is known of any
+    class_names: tuple[str, ...] = ("",)
+    times: npt.NDArray[np.int32] | None = None  # [n], milliseconds; None: not of videos
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """A stretch of a video that matches a stretch of a video on a list; seconds from the start."""
+
+    start: float
+    end: float
+    list_start: float
+    list_end: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoMatch:
+    """How much of two videos is the same, as vPDQ defines it, and where.
+
+    `query_percent` is the share of the examined frames of enough quality that are near one of the
+    entry's; `list_percent` the share of the entry's that are near one of the examined.
+    """
+
+    query_percent: float
+    list_percent: float
+    scenes: tuple[Scene, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +310,9 @@ class Match:
     """One entry of one hash list that a file matched.
 
     `distance` is in bits (0 for cryptographic hashes); `orientation` is one of ORIENTATIONS, the
-    one of the examined picture that matched; `frame` is its frame number.
+    one of the examined picture that matched; `frame` is its frame number and `time`, in a video,
+    its time in seconds. `their_class` is the class the source gives the entry, empty if none.
+    `video` is there where the entry is a video.
     """
 
     list_name: str
@@ -226,17 +321,26 @@ class Match:
     distance: int
     orientation: str = "identity"
     frame: int = 0
+    time: float | None = None
+    their_class: str = ""
+    video: VideoMatch | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The match as the CLI and API write it."""
-        return {
+        out: dict[str, Any] = {
             "list": self.list_name,
             "entry": self.entry,
+            "class": self.their_class,
             "algorithm": self.algorithm.value,
             "distance": self.distance,
             "orientation": self.orientation,
             "frame": self.frame,
         }
+        if self.time is not None:
+            out["time"] = self.time
+        if self.video is not None:
+            out |= asdict(self.video)
+        return out
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,6 +351,27 @@ class Answer:
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
     examined: Examined
+
+
+class VideoFrame(NamedTuple):
+    """One frame of a video on a list. A named tuple: a list has millions of them."""
+
+    milliseconds: int  # from the video's beginning
+    quality: int  # 0 to 100
+    value: bytes  # PDQ, 32 bytes
+
+
+def video_value(frames: Sequence[VideoFrame]) -> bytes:
+    """What stands for a video on a list: SHA-256 of its frames, each as time, quality, hash.
+
+    Time is 8 bytes, big-endian, quality one.
+    """
+    digest = sha256()
+    for frame in frames:
+        digest.update(frame.milliseconds.to_bytes(8, "big"))
+        digest.update(frame.quality.to_bytes(1, "big"))
+        digest.update(frame.value)
+    return digest.digest()
 
 
 class HashRow(NamedTuple):
@@ -260,6 +385,7 @@ class HashRow(NamedTuple):
     their_class: str = ""
     guessed: bool = False  # the file does not name the algorithm; 64 digits were taken for PDQ
     mode: HashMode | None = None  # of a PDQ hash; None where the file does not say
+    frames: tuple[VideoFrame, ...] = ()  # of a video (VPDQ), in order of time
 
 
 class RejectedRow(NamedTuple):
