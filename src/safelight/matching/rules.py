@@ -59,7 +59,6 @@ class MatchPolicy:
 
     radius: int
     min_quality: int
-    mode: HashMode = HashMode.EXACT
 
     @classmethod
     def default(cls) -> "MatchPolicy":
