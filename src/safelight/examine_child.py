@@ -10,12 +10,12 @@ from typing import Any
 from safelight.decode.picture import open_picture, prepare_child, samples
 from safelight.decode.pixels import Frame, Picture, Pixels, turned
 from safelight.decode.rules import DecodeLimits
-from safelight.decode.source import Source
 from safelight.errors import CouldNotCheck
 from safelight.examine import DIGESTS_ONLY, memory_file, request_for
 from safelight.hashing.digests import digest
 from safelight.hashing.perceptual import Perceptual, hash_pixels
 from safelight.model import FrameHashes, HashMode
+from safelight.source import Source
 
 _self_test_files: dict[str, int] = {}
 
