@@ -12,12 +12,12 @@ from typing import Any
 from safelight.decode.picture import open_picture, prepare_child, samples
 from safelight.decode.pixels import Frame, Picture, Pixels, turned
 from safelight.decode.rules import DecodeLimits
-from safelight.decode.source import Source
 from safelight.errors import CouldNotCheck
 from safelight.examine import DIGESTS_ONLY, last_of, memory_file, request_for
 from safelight.hashing.digests import digest
 from safelight.hashing.perceptual import Perceptual, hash_pixels
 from safelight.model import Depth, FrameHashes, HashMode
+from safelight.source import Source
 
 Answer = dict[str, Any]
 Answers = Generator[Answer, None, Answer]
