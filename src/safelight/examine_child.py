@@ -14,8 +14,10 @@ from safelight.decode.pixels import Frame, Picture, Pixels, turned
 from safelight.decode.rules import DecodeLimits
 from safelight.errors import CouldNotCheck
 from safelight.examine import DIGESTS_ONLY, last_of, memory_file, request_for
+from safelight.examine_answers import GRADED
 from safelight.hashing.digests import digest
 from safelight.hashing.perceptual import Perceptual, hash_pixels
+from safelight.matching.graded_heads import is_graded
 from safelight.model import Depth, FrameHashes, HashMode
 from safelight.source import Source
 
@@ -61,6 +63,8 @@ def _examine(source: Source, request: dict[str, Any]) -> Answers:
         return {**answer, "code": "read_error", "detail": type(exc).__name__}
     if request["mode"] == DIGESTS_ONLY:
         return answer
+    if any(is_graded(heads, answer["digests"]) for heads in request["also"]):
+        return {**answer, GRADED: True}
     limits = DecodeLimits(max_pixels=request["max_pixels"], max_bytes=request["max_bytes"])
     try:
         picture = open_picture(source, limits, fast=request["mode"] == HashMode.FAST)
