@@ -7,6 +7,7 @@ NumPy are no business of a parent, which starts sooner without them.
 import os
 import stat
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
@@ -166,14 +167,15 @@ class _Walk:
         self, untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]]
     ) -> Generator[Item, None, Examined]:
         """Yield the members as they come; return what the child says of the file itself."""
-        while True:
-            try:
-                untrusted_part = next(untrusted_answers)
-            except StopIteration as stop:
-                return parse_answer(stop.value, self.depth, self._frames)
-            item = self._take(untrusted_part)
-            if item is not None:
-                yield item
+        with closing(untrusted_answers):  # a child nobody listens to keeps no place in the pool
+            while True:
+                try:
+                    untrusted_part = next(untrusted_answers)
+                except StopIteration as stop:
+                    return parse_answer(stop.value, self.depth, self._frames)
+                item = self._take(untrusted_part)
+                if item is not None:
+                    yield item
 
     def _take(self, untrusted_part: dict[str, Any]) -> Item | None:
         """An item when it is whole. Raises ChildFailed for what no honest child says."""
