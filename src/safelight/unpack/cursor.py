@@ -84,14 +84,18 @@ class FlowingCursor:
 
     def member(self, length: int) -> Source:
         """The next `length` bytes as a source, to be touched before the cursor moves."""
-        start = self.at
+        start, end = self.at, self.at + length
 
         def unpack() -> Iterator[bytes]:
-            if self.at != start:
-                raise could_not_check("member_too_large")
-            yield from self._pieces(length)
-            if self.at != start + length:
-                raise could_not_check("member_damaged")
+            at = start
+            while at < end:
+                if self.at != at:  # it has flown past
+                    raise could_not_check("member_too_large")
+                piece = next(self._pieces(end - at), b"")
+                if not piece:
+                    raise could_not_check("member_damaged")
+                at += len(piece)
+                yield piece
 
         return PackedSource(unpack, self._room, size=length, once=True)
 

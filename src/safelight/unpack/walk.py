@@ -81,22 +81,22 @@ class _Walk:
         self, source: Source, chain: tuple[Member, ...], depth: int, around: Room
     ) -> Iterator[Item]:
         """The items inside, then the container's own."""
-        sniffed, count, code, flags = source.sniffed, 0, None, set[str]()
+        sniffed, count = source.sniffed, 0
+        held, code = _hold(source, sniffed)
+        room = around.inside(held)
         try:
-            room = around.inside(_hold(source, sniffed))
-            for entry in _entries(source, sniffed, room, chain):
+            for entry in () if code else _entries(source, sniffed, room, chain):
                 if self._next >= self._limits.max_members:
                     raise could_not_check("too_many_members")
                 count += 1
                 yield from self._member(entry, chain, depth, room)
-                flags |= room.notes
         except CouldNotCheck as exc:
             if count or exc.code == "too_many_members":
-                flags.add(flag_for(exc.code))
+                room.notes.add(flag_for(exc.code))
             else:
                 code = exc.code
         facts = ContainerFacts(
-            kind=sniffed.kind, format=sniffed.format, members=count, flags=tuple(sorted(flags))
+            kind=sniffed.kind, format=sniffed.format, members=count, flags=tuple(sorted(room.notes))
         )
         yield from self._item(chain, source, code, sniffed, None if code else facts)
 
@@ -148,14 +148,16 @@ def _look_at(source: Source) -> tuple[Sniffed, str | None]:
         return _UNKNOWN, "read_error"
 
 
-def _hold(source: Source, sniffed: Sniffed) -> int:
-    """Unpack a container that must be read at will; return what it keeps in memory."""
+def _hold(source: Source, sniffed: Sniffed) -> tuple[int, str | None]:
+    """Unpack a container that must be read at will: what it keeps in memory, or why it cannot."""
     if not isinstance(source, PackedSource):
-        return 0
+        return 0, None
     forward = sniffed.format in _READ_FORWARD and not source.once
-    if not forward or (source.known_size is not None and source.known_size <= _SMALL_BYTES):
-        return len(source.whole)
-    return source.held
+    small = source.known_size is not None and source.known_size <= _SMALL_BYTES
+    try:
+        return (source.held if forward and not small else len(source.whole)), None
+    except CouldNotCheck as exc:
+        return 0, exc.code
 
 
 def _entries(
