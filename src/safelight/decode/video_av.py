@@ -4,6 +4,8 @@ FFmpeg gets bytes and nothing else: no file name, a list of allowed formats and 
 protocol that could open a second file or an address. Sound and subtitles are dropped undecoded.
 """
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from typing import Any
 
@@ -155,7 +157,7 @@ class _Reader:
         taken = 0
         try:
             for number, decoded in enumerate(self._decoded()):
-                time = clock.tell(_stamp(decoded))
+                time = clock.tell(self._stamp(decoded.pts))
                 if not picker.takes(number, time):
                     continue
                 if taken == self._limits.max_frames:
@@ -207,7 +209,7 @@ class _Reader:
                 yield packet
             elif packet.is_keyframe or not found:
                 found = found or packet.is_keyframe
-                if picker.takes(_stamp(packet)):
+                if picker.takes(self._stamp(packet.pts)):
                     yield packet
         yield None
 
@@ -235,6 +237,10 @@ class _Reader:
             self.flags.add("damaged")
         if packet.has_sidedata("encryption_info"):
             raise could_not_check("encrypted")
+
+    def _stamp(self, stamp: int | None) -> float | None:
+        base = self._stream.time_base
+        return None if stamp is None or base is None else float(stamp * base)
 
     def _note_missing(self) -> None:
         """Set the flag where the file lists more frames than it holds."""
@@ -292,12 +298,6 @@ def _choose(container: InputContainer) -> VideoStream:
         if not stream.disposition & Disposition.attached_pic:
             return stream
     raise could_not_check("no_video")
-
-
-def _stamp(timed: VideoFrame | Packet[VideoStream]) -> float | None:
-    if timed.pts is None or not timed.time_base:
-        return None
-    return float(timed.pts * timed.time_base)
 
 
 def _told_duration(container: InputContainer, stream: VideoStream) -> float | None:
