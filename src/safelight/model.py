@@ -392,11 +392,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The verdict about one file, with every reason for it."""
+    """The verdict about one file, with every reason for it.
+
+    `observed` are matches with lists in observe mode: they have no part in the verdict.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
+    observed: tuple[Match, ...] = ()
     examined: Examined
 
 

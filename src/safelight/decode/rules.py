@@ -20,6 +20,10 @@ REASONS: dict[str, str] = {
     "too_large": "The file is larger than SAFELIGHT_MAX_IMAGE_BYTES; raise it to examine the file.",
     "too_many_pixels": "The picture has more pixels than SAFELIGHT_MAX_PIXELS; raise it to examine "
     "the file if it is not a decompression bomb.",
+    "no_video": "There is no moving picture in the file, only sound or text; sound is not checked.",
+    "video_not_installed": "Videos need PyAV: pip install 'safelight[video]', then try again.",
+    "video_not_asked": "The file is a video, and it was asked not to look into videos.",
+    "encrypted": "What the file holds is encrypted; only the exact bytes are compared.",
     "damaged": "Nothing could be decoded: the file is damaged, or a rare variant of its format.",
     "crashed": "The decoder crashed on this file; the file may be made to attack: leave it alone.",
     "timed_out": "The file took longer than SAFELIGHT_DECODE_SECONDS; raise it to examine it.",
@@ -56,7 +60,9 @@ FLAGS: dict[str, str] = {
     "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
     "more_pictures_missing": "Further pictures or pages that the file announces are not in it, or "
     "not whole; the first was hashed.",
-    "frames_capped": "The animation is so long that the frames are taken from its beginning.",
+    "frames_capped": "An animation or video is so long that its end was not looked at.",
+    "key_frames_only": "Of the video only the frames that stand alone in it were hashed (triage).",
+    "more_streams": "Further videos or a cover picture in the same file were not looked at.",
     "turned": "An EXIF orientation was applied; the hash of the stored pixels is given as well.",
     "transparent": "The picture was laid on white; the hash without that is given as well.",
 }
