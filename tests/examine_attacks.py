@@ -3,6 +3,7 @@
 import ctypes
 import os
 import time
+from collections.abc import Generator
 from typing import Any
 
 from safelight import examine_child
@@ -10,11 +11,11 @@ from safelight.examine_child import prepare as prepare
 from safelight.examine_child import self_test as self_test
 
 
-def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
+def work(fd: int, request: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, Any]]:
     """Do what the first bytes of the file say, unless only digests are asked for."""
     wanted = os.pread(fd, 20, 0).split(b"\n")[0]
     if request["mode"] == "digests" and wanted != b"always crash":
-        return examine_child.work(fd, request)
+        return (yield from examine_child.work(fd, request))
     if wanted in (b"crash", b"always crash"):
         ctypes.string_at(0)
     if wanted == b"hang":
@@ -25,4 +26,4 @@ def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
         return {"picture": {"frames": [{"pdq": "x"}]}, "digests": None}
     if wanted == b"lie about code":
         return {"code": "nothing found", "detail": "", "kind": "image", "format": "jpeg"}
-    return examine_child.work(fd, request)
+    return (yield from examine_child.work(fd, request))

@@ -1,21 +1,26 @@
-"""One file, from its descriptor to its hashes: the work of a child process.
+"""One file, from its descriptor to the hashes of every item in it: the work of a child process.
 
-Loads the decoders and NumPy, which `examine`, the parent's side, does without.
+Loads the decoders and NumPy, which `examine`, the parent's side, does without. What the answers
+look like stands in `examine_answers`, which reads them.
 """
 
 import os
+from collections.abc import Generator
 from dataclasses import asdict
 from typing import Any
 
 from safelight.decode.picture import open_picture, prepare_child, samples
 from safelight.decode.pixels import Frame, Picture, Pixels, turned
 from safelight.decode.rules import DecodeLimits
-from safelight.decode.source import Source
 from safelight.errors import CouldNotCheck
-from safelight.examine import DIGESTS_ONLY, memory_file, request_for
+from safelight.examine import DIGESTS_ONLY, last_of, memory_file, request_for
 from safelight.hashing.digests import digest
 from safelight.hashing.perceptual import Perceptual, hash_pixels
-from safelight.model import FrameHashes, HashMode
+from safelight.model import Depth, FrameHashes, HashMode
+from safelight.source import Source
+
+Answer = dict[str, Any]
+Answers = Generator[Answer, None, Answer]
 
 _self_test_files: dict[str, int] = {}
 
@@ -31,21 +36,24 @@ def prepare() -> None:
 def self_test(*, close: bool = True) -> None:
     """Decode a tiny file of every format. Raises RuntimeError, naming the file, when one fails."""
     for name, fd in _self_test_files.items():
-        answer = work(fd, request_for(HashMode.EXACT, DecodeLimits()))
+        answer = last_of(work(fd, request_for(Depth(), DecodeLimits())))
         if "picture" not in answer:
             raise RuntimeError(f"the sample {name} cannot be decoded ({answer.get('detail')})")
         if close:
             os.close(fd)
 
 
-def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
+def work(fd: int, request: dict[str, Any]) -> Answers:
     """Digest the file, and hash its picture if it is one. Raises MemoryError only.
 
     The answer has `digests`, `kind`, `format`, and either `picture` or `code` and `detail`. It
     never holds text from the file.
     """
-    source = Source(fd)
-    answer: dict[str, Any] = {"digests": None, "kind": "other", "format": "unknown"}
+    return (yield from _examine(Source(fd), request))
+
+
+def _examine(source: Source, request: dict[str, Any]) -> Answers:
+    answer: Answer = {"digests": None, "kind": "other", "format": "unknown"}
     try:
         answer["digests"] = asdict(digest(source.chunks()))
         answer["kind"], answer["format"] = source.sniffed.kind, source.sniffed.format
@@ -63,6 +71,7 @@ def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
         raise
     except Exception as exc:  # noqa: BLE001  decoders raise nearly every class there is
         return {**answer, "code": "damaged", "detail": type(exc).__name__}
+    yield {}  # a generator, like the work of every child
 
 
 def _hash_picture(picture: Picture) -> dict[str, Any]:

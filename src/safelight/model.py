@@ -73,6 +73,41 @@ class FrameSampling(StrEnum):
     NONE = "none"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How far a file is looked into.
+
+    `mode` is that of pictures; those inside a container are always hashed exactly. `archives`: the
+    members of archives, mails and documents are items of their own.
+    """
+
+    mode: HashMode = HashMode.EXACT
+    video: FrameSampling = FrameSampling.SECOND
+    archives: bool = False
+
+    def exact(self) -> Depth:
+        """The same file looked at again where a quick look is not enough."""
+        quick = self.video is FrameSampling.KEY_FRAMES
+        return Depth(
+            mode=HashMode.EXACT,
+            video=FrameSampling.SECOND if quick else self.video,
+            archives=False,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The depth as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Depth:
+        """The depth that `to_json` gave; ValueError or TypeError if it is not one."""
+        return cls(
+            mode=HashMode(data["mode"]),
+            video=FrameSampling(data["video"]),
+            archives=bool(data["archives"]),
+        )
+
+
 class Verdict(StrEnum):
     """The machine's answer about one file. It never says that something is illegal, or clean."""
 
@@ -264,6 +299,14 @@ Examined = ImageHashes | VideoHashes | Container | NotChecked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing found in a file: the file itself (no members), or what lies inside, and how."""
+
+    members: tuple[Member, ...] = ()  # from the outermost container inwards
+    examined: Examined
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EntryArrays:
     """Entries of one algorithm, for matching; row i is entry ids[i] of list lists[i].
 
@@ -376,6 +419,14 @@ def video_value(frames: Sequence[VideoFrame]) -> bytes:
         digest.update(frame.quality.to_bytes(1, "big"))
         digest.update(frame.value)
     return digest.digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemAnswer:
+    """The verdict about one item of a file."""
+
+    members: tuple[Member, ...] = ()
+    answer: Answer
 
 
 class HashRow(NamedTuple):

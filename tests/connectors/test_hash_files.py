@@ -26,6 +26,7 @@ from safelight.model import (
     HashMode,
     HashRow,
     ImageHashes,
+    Item,
     RejectedRow,
 )
 
@@ -222,7 +223,7 @@ def _hash_row(frames: tuple[FrameHashes, ...]) -> dict[str, object]:
         mode=HashMode.EXACT,
         frames=frames,
     )
-    row = hash_row(b"a.gif", hashes)
+    row = hash_row(b"a.gif", Item(examined=hashes))
     return {key: value for key, value in row.items() if key not in ("sha1", "sha256")}
 
 

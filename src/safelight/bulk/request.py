@@ -9,9 +9,9 @@ from safelight.errors import BadPath
 from safelight.files import show_path
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
-from safelight.model import Algorithm, HashMode
+from safelight.model import Algorithm, Depth
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +28,7 @@ class ScanRequest:
     result: str  # where the rows go
     sources: Sources
     policy: MatchPolicy
+    depth: Depth
     fingerprint: str
     ended: bool = False
 
@@ -53,7 +54,7 @@ class ScanRequest:
             "algorithm": self.sources.algorithm,
             "radius": self.policy.radius,
             "min_quality": self.policy.min_quality,
-            "mode": self.policy.mode,
+            "depth": self.depth.to_json(),
             "fingerprint": self.fingerprint,
             "ended": self.ended,
         }
@@ -77,8 +78,8 @@ class ScanRequest:
             policy=MatchPolicy(
                 radius=data["radius"],
                 min_quality=data["min_quality"],
-                mode=HashMode(data["mode"]),
             ),
+            depth=Depth.from_json(data["depth"]),
             fingerprint=data["fingerprint"],
             ended=data["ended"],
         )

@@ -71,15 +71,16 @@ class FoundTable:
 def print_summary(tally: Tally, seconds: float, entries: int, result: str | None) -> None:
     """Say on stderr what the scan came to."""
     say()
+    inside = f", with {count_of(tally.members, 'item')} inside," if tally.members else ""
     say(
-        f"{count_of(tally.files, 'file')} against {count_of(entries, 'hash', 'hashes')}"
+        f"{count_of(tally.files, 'file')}{inside} against {count_of(entries, 'hash', 'hashes')}"
         f" in {seconds:,.1f} s:"
     )
     for verdict in Verdict:
         if tally.verdicts[verdict]:
             say(f"  {tally.verdicts[verdict]:>9,}  {_MEANING[verdict]}")
     if tally.unchecked:
-        say(f"  {tally.unchecked:>9,}  not examined as pictures, or only in part:")
+        say(f"  {tally.unchecked:>9,}  not examined as pictures or videos, or only in part:")
     for code, number in tally.not_checked.most_common():
         say(f"  {'':>9}    {number:,} × {code}")
     if tally.partly_checked:
@@ -115,10 +116,16 @@ def _print_rows(rows: _Rows) -> None:
     print_table(
         f"{rows.title}: {rows.total:,}",
         ("verdict", "file", "why"),
-        [(_word(row), show_path(path_of(row)), few(row["reasons"])) for row in rows.first],
+        [(_word(row), place_of(row), few(row["reasons"])) for row in rows.first],
     )
     if rows.total > len(rows.first):
         say(f"… and {rows.total - len(rows.first):,} more; all rows are in the results file.")
+
+
+def place_of(row: dict[str, Any]) -> str:
+    """Where the item of a row is, for people: the path, and the way on to what is inside."""
+    inside = (show_path(step["name"]) for step in row.get("derivation", ()))
+    return " → ".join([show_path(path_of(row)), *inside])
 
 
 def few(reasons: Sequence[str]) -> str:

@@ -11,12 +11,14 @@ from safelight.bulk.state import ScanState, new_scan_id, refuse_inside
 from safelight.bulk.walk import check_roots, outermost
 from safelight.cli.options import (
     AlgorithmOption,
+    ArchivesOption,
     HashesOption,
     JobsOption,
     ListOption,
     ModeOption,
     QualityOption,
     RadiusOption,
+    VideoOption,
 )
 from safelight.cli.output import Output, OutputOption
 from safelight.cli.scan_run import ScanRun
@@ -25,7 +27,13 @@ from safelight.clock import utc_now
 from safelight.errors import BadInput
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
-from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, HashMode
+from safelight.model import (
+    DEFAULT_MIN_QUALITY,
+    DEFAULT_RADIUS,
+    Depth,
+    FrameSampling,
+    HashMode,
+)
 from safelight.settings import Settings, load_settings
 
 EPILOG = """\b
@@ -52,6 +60,8 @@ def command(
     radius: RadiusOption = DEFAULT_RADIUS,
     min_quality: QualityOption = DEFAULT_MIN_QUALITY,
     mode: ModeOption = HashMode.EXACT,
+    video: VideoOption = FrameSampling.SECOND,
+    archives: ArchivesOption = False,
     jobs: JobsOption = 0,
     result: Annotated[
         Path | None,
@@ -65,7 +75,7 @@ def command(
     ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Scan files and folders for pictures that are on a hash list, or near one.
+    """Scan files and folders for pictures and videos that are on a hash list, or near one.
 
     Without --list and --hashes, all enabled lists are used. Files are opened read-only and nothing
     is written into the scanned folders. Results go to a file as they come: a scan that is stopped,
@@ -77,7 +87,7 @@ def command(
         state = ScanState.reopen(settings.home, resume)
         loaded = load_matcher(settings, state.request.sources)
     else:
-        policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=mode)
+        policy = MatchPolicy(radius=radius, min_quality=min_quality)
         sources = Sources.of(lists, hashes, algorithm)
         roots = _roots(paths)
         _refuse_writing_into(roots, settings, result)
@@ -92,6 +102,7 @@ def command(
             result=str(rows.absolute()),
             sources=sources,
             policy=policy,
+            depth=Depth(mode=mode, video=video, archives=archives),
             fingerprint=loaded.fingerprint,
         )
         state = ScanState.create(settings.home, request)

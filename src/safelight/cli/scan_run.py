@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from safelight.bulk.ordered import Stop
 from safelight.bulk.rows import scan_row
-from safelight.bulk.scan import Stop, scan_all
+from safelight.bulk.scan import scan_all
 from safelight.bulk.state import ScanState
 from safelight.bulk.walk import walk
 from safelight.cli import EXIT_ERROR
@@ -67,9 +68,16 @@ class ScanRun:
             examiner_for(self._settings, jobs) as (examiner, count),
             ScanProgress(request.roots) as progress,
         ):
-            matcher = self._loaded.matcher
-            for one in scan_all(files, examiner, matcher, request.policy, jobs=count, stop=stop):
-                row = scan_row(one.raw_path, one.answer)
+            for one in scan_all(
+                files,
+                examiner,
+                self._loaded.matcher,
+                request.policy,
+                request.depth,
+                jobs=count,
+                stop=stop,
+            ):
+                row = scan_row(one.raw_path, one.answer, one.members)
                 self._state.write(row)
                 self._show(row)
                 progress.show(self._state.tally)

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import BinaryIO
 
 from safelight.decode.jpeg_header import pictures_listed
-from safelight.decode.source import Source
+from safelight.source import Source
 
 # Behind the end, so many bytes of a kind that is not known are taken for a camera's notes.
 _NOTES_BYTES = 4096

@@ -10,11 +10,11 @@ from types import ModuleType
 
 from safelight.decode.pixels import Video
 from safelight.decode.rules import could_not_check
-from safelight.decode.source import Source
 from safelight.decode.tail import goes_on
 from safelight.decode.video_ends import announced_end
 from safelight.decode.video_rules import VideoLimits
 from safelight.model import FrameSampling
+from safelight.source import Source
 
 
 def installed() -> bool:
@@ -26,7 +26,7 @@ def open_video(source: Source, limits: VideoLimits, sampling: FrameSampling) -> 
     """Open a video and decode its first frame; the others are decoded as they are taken.
 
     With SECOND the frames are those vPDQ hashes (docs/explanation/video.md says where there are
-    more), in full RGB; with KEY_FRAMES those that stand alone in the stream, at most one a second.
+    more), in full RGB; with KEY_FRAMES those that stand alone in the stream, at most one in two seconds.
 
     Raises CouldNotCheck for what is refused or cannot be decoded, and MemoryError; taking a frame
     may raise them too. Once it has been raised no more frames come; those taken were good.

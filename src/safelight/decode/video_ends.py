@@ -5,7 +5,7 @@ Formats made for streaming (MPEG, FLV, Ogg, live Matroska) do not say.
 
 from typing import BinaryIO
 
-from safelight.decode.source import Source
+from safelight.source import Source
 
 _MOST_BOXES = 1_000_000
 _SEGMENT = b"\x18\x53\x80\x67"

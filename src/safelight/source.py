@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import BinaryIO
 
-from safelight.decode.sniff import HEAD_BYTES, Sniffed, sniff
+from safelight.sniff import HEAD_BYTES, Sniffed, sniff
 
 # Up to this size a file is read once, whole: its digests and its pixels are then of the same bytes
 # even when somebody writes to it meanwhile, and nothing is mapped that could be cut off under us.
