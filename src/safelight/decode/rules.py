@@ -63,6 +63,11 @@ FLAGS: dict[str, str] = {
     "frames_capped": "An animation or video is so long that its end was not looked at.",
     "key_frames_only": "Of the video only the frames that stand alone in it were hashed (triage).",
     "more_streams": "Further videos or a cover picture in the same file were not looked at.",
+    "too_many_members": "The container holds more than is looked at.",
+    "too_much_data": "More would have had to be unpacked from the container than is.",
+    "too_deep": "Containers lie in it deeper in each other than they are opened.",
+    "members_missing": "Something in the container could not be taken out of it.",
+    "pictures_only": "Of the document only the pictures in it were hashed.",
     "turned": "An EXIF orientation was applied; the hash of the stored pixels is given as well.",
     "transparent": "The picture was laid on white; the hash without that is given as well.",
 }

@@ -133,6 +133,7 @@ class _Reader:
         context.options = {"max_pixels": str(self._limits.max_pixels)}
         if self._only_keys:
             context.skip_frame = "NONKEY"
+            context.options |= {"skip_loop_filter": "all"}  # a bit or two, for a tenth of the time
         for stream in self._container.streams:
             if stream.index != self._stream.index:
                 stream.discard = Discard.all
@@ -202,7 +203,7 @@ class _Reader:
 
     def _wanted(self) -> Iterator[Packet[VideoStream] | None]:
         """The packets to decode, and None for the end."""
-        picker = KeyFramePicker(self._seconds)
+        picker = KeyFramePicker()
         found = False
         for packet in self._read():
             if not self._only_keys:

@@ -22,6 +22,7 @@ DECODERS = (
     "flashsv,flashsv2,tscc,tscc2,zmbv,camstudio,cscd,fraps,hap,aic"
 )
 
+KEY_FRAME_SECONDS = 2.0
 LONGEST_GAP = 1.5  # times the seconds between two hashes
 _EARLIER = 0.999  # a key frame so much of an interval after the last one is taken
 _LONGEST_STEP = 86_400.0  # seconds between two frames; longer, the time stamps are taken for broken
@@ -62,10 +63,10 @@ class RegularPicker:
 
 
 class KeyFramePicker:
-    """Picks every key frame that comes a second or more after the last one picked."""
+    """Picks every key frame that comes KEY_FRAME_SECONDS or more after the last one picked."""
 
-    def __init__(self, seconds: float = 1.0) -> None:
-        self._seconds = seconds * _EARLIER
+    def __init__(self) -> None:
+        self._seconds = KEY_FRAME_SECONDS * _EARLIER
         self._last: float | None = None
 
     def takes(self, stamp: float | None) -> bool:

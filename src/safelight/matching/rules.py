@@ -20,6 +20,7 @@ from safelight.model import (
     Answer,
     Container,
     Examined,
+    FrameSampling,
     HashMode,
     ImageHashes,
     Match,
@@ -138,10 +139,16 @@ def best_per_entry(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
-    """Tell whether a fast hash may not stand: something is near, or its drift is not bounded."""
+    """Tell whether a quick look may not stand.
+
+    It may not where something is near, nor where the drift of a picture's hash is not bounded.
+    """
+    near = any(hit.match.algorithm in _PERCEPTUAL for hit in hits)
+    if isinstance(examined, VideoHashes):
+        return near and examined.sampling is FrameSampling.KEY_FRAMES
     if not isinstance(examined, ImageHashes) or examined.mode is HashMode.EXACT:
         return False
-    if any(hit.match.algorithm in _PERCEPTUAL for hit in hits):
+    if near:
         return True
     qualities = (
         quality

@@ -15,6 +15,7 @@ from safelight.model import (
     EntryArrays,
     Examined,
     FrameHashes,
+    FrameSampling,
     ImageHashes,
     Match,
     VideoHashes,
@@ -71,7 +72,7 @@ class Matcher:
             found += self._videos.picture_hits(examined.frames, policy, slack)
         elif isinstance(examined, VideoHashes):
             found += self._pdq.video_hits(examined.frames, policy)
-            found += self._videos.video_hits(examined.frames, policy)
+            found += self._videos.video_hits(examined, policy)
         return best_per_entry(found)
 
     def hash_hits(self, algorithm: Algorithm, value: bytes, policy: MatchPolicy) -> list[Hit]:
@@ -251,8 +252,11 @@ class _VideoTable:
     def __len__(self) -> int:
         return len(self._videos)
 
-    def video_hits(self, frames: Sequence[FrameHashes], policy: MatchPolicy) -> Iterator[Hit]:
-        yield from map(self._hit, self._videos.video_hits(frames, policy))
+    def video_hits(self, examined: VideoHashes, policy: MatchPolicy) -> Iterator[Hit]:
+        """The videos that match; after a look at key frames only, all that might."""
+        triage = examined.sampling is FrameSampling.KEY_FRAMES
+        found = self._videos.video_hits(examined.frames, policy, any_frame=triage)
+        yield from map(self._hit, found)
 
     def picture_hits(
         self, frames: Sequence[FrameHashes], policy: MatchPolicy, slack: int

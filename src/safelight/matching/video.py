@@ -111,24 +111,30 @@ class VideoTable:
     def __len__(self) -> int:
         return len(self._first_rows)
 
-    def video_hits(self, frames: Sequence[FrameHashes], policy: MatchPolicy) -> Iterator[VideoHit]:
-        """The videos that a video with these frames matches, each in its best orientation."""
+    def video_hits(
+        self, frames: Sequence[FrameHashes], policy: MatchPolicy, *, any_frame: bool = False
+    ) -> Iterator[VideoHit]:
+        """The videos that a video with these frames matches, each in its best orientation.
+
+        With `any_frame` one frame that is near is enough.
+        """
         query = Query.of(frames, policy.min_quality)
         if not len(self) or not len(query.values):
             return
         best: dict[int, VideoHit] = {}
         for turn in range(len(ORIENTATIONS)):
-            for video, hit in self._turned_hits(query, turn, policy):
+            for video, hit in self._turned_hits(query, turn, policy, any_frame=any_frame):
                 if video not in best or _share(hit) > _share(best[video]):
                     best[video] = hit
         yield from best.values()
 
     def _turned_hits(
-        self, query: Query, turn: int, policy: MatchPolicy
+        self, query: Query, turn: int, policy: MatchPolicy, *, any_frame: bool
     ) -> Iterator[tuple[int, VideoHit]]:
         found = self._search(query.values[:, turn], policy.radius, policy.min_quality)
         of_query, of_list, enough = self._shares(found, len(query.values), policy.min_quality)
         wanted = (of_query >= policy.video_percent) | (of_list >= policy.video_percent)
+        wanted |= any_frame & (of_query > 0)
         found = found.only((wanted | enough)[self._pair_videos[found.pairs]])
         for video, some in self._by_video(found):
             sightings = self._sightings(query, some)
