@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from safelight.model import Algorithm, HashRow
 from safelight.settings import load_settings
-from safelight.store import entries, imports, lists
+from safelight.store import entries, entry_arrays, imports, lists
 from safelight.store.database import Store, open_store
 
 
@@ -64,7 +64,7 @@ def _import(store: Store, made: lists.HashList, rows: list[HashRow]) -> None:
 
 def _load(store: Store, made: lists.HashList) -> None:
     with store.transaction() as tx:
-        entries.entries_for_matching(tx, [made.id])
+        entry_arrays.entries_for_matching(tx, [made.id])
 
 
 if __name__ == "__main__":
