@@ -160,7 +160,10 @@ def _row_type(fields: dict[str, Any]) -> "np.dtype[np.void]":
     """One row of COPY BINARY: a count of fields, then each field's length and bytes."""
     parts: list[Any] = [("fields", ">i2")]
     for name, kind in fields.items():
-        parts += [(f"{name}_length", ">i4"), (name, *kind) if isinstance(kind, tuple) else (name, kind)]
+        parts += [
+            (f"{name}_length", ">i4"),
+            (name, *kind) if isinstance(kind, tuple) else (name, kind),
+        ]
     return np.dtype(parts)
 
 

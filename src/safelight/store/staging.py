@@ -11,7 +11,6 @@ from typing import IO, Any
 
 import sqlalchemy as sa
 
-from safelight.errors import BadInput
 from safelight.model import Algorithm, HashRow, VideoFrame
 from safelight.store.tables import (
     MODE_NOT_APPLICABLE,
@@ -105,9 +104,7 @@ class _Packer:
     def _spool_frames(self, value: bytes, frames: Iterable[VideoFrame]) -> None:
         for number, (milliseconds, quality, frame) in enumerate(frames):
             self._spool.write(
-                _FRAME.pack(
-                    5, 32, value, 4, number, 4, milliseconds, 2, quality, 32, frame
-                )
+                _FRAME.pack(5, 32, value, 4, number, 4, milliseconds, 2, quality, 32, frame)
             )
             self.frames += 1
 
