@@ -60,7 +60,9 @@ def write_videos() -> None:
     crf = {"crf": "32"}
     files = {
         "moving.mp4": clip(moving(150), rate=Fraction(30000, 1001), options=crf),
-        "moving.webm": clip(moving(125), container="webm", codec="libvpx-vp9", rate=25, options=crf),
+        "moving.webm": clip(
+            moving(125), container="webm", codec="libvpx-vp9", rate=25, options=crf
+        ),
         "moving.avi": clip(moving(60), container="avi", codec="mpeg4", rate=12),
     }
     for name, data in files.items():

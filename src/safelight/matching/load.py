@@ -87,7 +87,7 @@ def load_files(sources: Sources) -> Loaded:
 def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
     """Load hash lists from the database; those named must be usable, else NotPermitted."""
     # Here, not above: whoever has a transaction has loaded the store already.
-    from safelight.store.entries import entries_for_matching  # noqa: PLC0415
+    from safelight.store.entry_arrays import entries_for_matching  # noqa: PLC0415
     from safelight.store.lists import lists_for_matching  # noqa: PLC0415
 
     lists, reasons = lists_for_matching(tx, sources.lists, now=now)
