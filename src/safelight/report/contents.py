@@ -20,6 +20,7 @@ from safelight.report.blocks import (
 from safelight.report.findings import finding_table, unchecked_table
 from safelight.report.gather import DISTANCES, Gathered
 from safelight.report.show import plain, visible
+from safelight.settings import PREFIX
 
 FOLDERS_SHOWN = 30
 LISTS_SHOWN = 200
@@ -74,10 +75,10 @@ def _case(about: Mapping[str, Any]) -> Table:
 def _outcome(gathered: Gathered) -> Iterator[Block]:
     tally = gathered.tally
     yield Heading("Outcome")
-    yield counts(
+    yield _three_columns(
         ("verdict", "items", "meaning"),
         [
-            (verdict.replace("_", " "), f"{tally.verdicts[verdict]:,}", meaning)
+            (words.CALLED[verdict], f"{tally.verdicts[verdict]:,}", meaning)
             for verdict, meaning in words.VERDICTS.items()
             if tally.verdicts[verdict] or verdict is not Verdict.SKIPPED
         ],
@@ -92,6 +93,12 @@ def _outcome(gathered: Gathered) -> Iterator[Block]:
             alert=True,
         )
     yield Text(words.FIRST)
+
+
+def _three_columns(columns: Sequence[str], rows: Sequence[tuple[str, str, str]]) -> Table:
+    """A word, a number, and a sentence."""
+    cells = [tuple(Cell([value]) for value in row) for row in rows]
+    return Table(columns, (0.22, 0.12, 0.66), cells)
 
 
 def _asked(about: Mapping[str, Any]) -> Iterator[Block]:
@@ -111,7 +118,10 @@ def _asked(about: Mapping[str, Any]) -> Iterator[Block]:
             ("Decoding of pictures", _told(depth.get("mode"))),
             ("Frames of videos", _told(depth.get("video")).replace("_", " ")),
             ("Video matches from", _video_policy(policy)),
-            *((name.replace("_", " "), _told(value)) for name, value in _sorted(about["settings"])),
+            *(
+                (f"{PREFIX}{name.upper()}", _told(value))
+                for name, value in _sorted(about["settings"])
+            ),
         ]
     )
     yield Text(words.OF_ARCHIVES[bool(depth.get("archives"))])
@@ -237,7 +247,7 @@ def _unchecked(gathered: Gathered) -> Iterator[Block]:
     rows += [
         (flag, f"{number:,}", words.code_meaning(flag)) for flag, number in _most(tally.in_part)
     ]
-    yield counts(("code", "items", "meaning"), rows)
+    yield _three_columns(("code", "items", "meaning"), rows)
     yield unchecked_table(gathered.unchecked)
     if gathered.unchecked_left_away:
         yield Text(

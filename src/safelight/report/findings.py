@@ -7,7 +7,7 @@ from safelight.report.blocks import Cell, Table
 from safelight.report.gather import Row, why_not_checked
 from safelight.report.show import moment, place, plain, short_time
 
-MATCHES_SHOWN = 3
+ENTRIES_SHOWN = 3
 SCENES_SHOWN = 5
 
 _TURNS = {
@@ -25,8 +25,8 @@ _TURNS = {
 def finding_table(rows: Sequence[Row]) -> Table:
     """What was found."""
     return Table(
-        ("no.", "item", "verdict", "match"),
-        (0.06, 0.48, 0.1, 0.36),
+        ("no.", "item, SHA-256", "verdict", "match"),
+        (0.06, 0.53, 0.1, 0.31),
         [_finding(number, row) for number, row in enumerate(rows, start=1)],
     )
 
@@ -52,8 +52,8 @@ def _finding(number: int, row: Row) -> tuple[Cell, ...]:
 
 def _item(row: Row) -> Cell:
     first, *inside = place(row)
-    lines = [" → ".join([first, *inside])]
-    lines.append(f"SHA-256 {plain(row['sha256'])}" if row["sha256"] else "bytes not read")
+    lines = [first, *(f"inside: {name}" for name in inside)]
+    lines.append(plain(row["sha256"]) if row["sha256"] else "bytes not read")
     lines.append(", ".join(_of_file(row)))
     return Cell([line for line in lines if line], exact=True)
 
@@ -71,21 +71,27 @@ def _of_file(row: Row) -> list[str]:
 
 
 def _match_lines(matches: Sequence[dict[str, Any]]) -> list[str]:
-    """The best match whole, the next in short, and how many more."""
-    lines = [line for match in matches[:MATCHES_SHOWN] for line in _match(match)]
-    more = len(matches) - MATCHES_SHOWN
-    return [*lines, f"and {more:,} more"] if more > 0 else lines
+    """The entries matched, the best first, each with every hash it was matched by."""
+    entries: dict[tuple[str, int, str], list[dict[str, Any]]] = {}
+    for match in matches:
+        key = (match["list"], match["entry"], match["class"])
+        entries.setdefault(key, []).append(match)
+    lines = []
+    for (name, number, label), some in [*entries.items()][:ENTRIES_SHOWN]:
+        lines.append(f"{plain(name)}, entry {plain(number)}")
+        lines += [f"class {plain(label)}"] if label else []
+        lines += [line for match in some for line in _match(match)]
+    more = len(entries) - ENTRIES_SHOWN
+    return [*lines, f"and {more:,} more entries"] if more > 0 else lines
 
 
 def _match(match: dict[str, Any]) -> list[str]:
-    label = f", class {plain(match['class'])}" if match.get("class") else ""
-    entry = f"{plain(match['list'])}, entry {plain(match['entry'])}{label}"
+    """One hash's match, with the scenes of a video."""
     how = [f"{plain(match['algorithm']).upper()}", _how_near(match)]
     how.append(_TURNS.get(match.get("orientation", ""), ""))
     if match.get("time") is not None:
         how.append(f"at {moment(match['time'])}")
-    lines = [entry, ", ".join(filter(None, how))]
-    return lines + _scenes(match)
+    return [", ".join(filter(None, how)), *_scenes(match)]
 
 
 def _how_near(match: dict[str, Any]) -> str:

@@ -92,6 +92,7 @@ class _Drawing:
         """A canvas that knows at the end how many pages there are."""
         digest = self._digest[:16]
         left = self.letters(f"{self._title[:90]} \u00b7 results {digest}\u2026")
+        options["initialFontName"] = "Report"  # else every page names one that is not in the file
         return _NumberedCanvas(*arguments, footer=left, **options)
 
     def drawn(self, block: Block) -> list[Flowable]:

@@ -18,8 +18,16 @@ VERDICTS = {
     Verdict.KNOWN: "the file, or a picture with an equal hash, is on a list",
     Verdict.SIMILAR: "a picture or video near an entry of a list",
     Verdict.NO_MATCH: "examined, and nothing near on these lists; this does not mean harmless",
-    Verdict.UNREADABLE: "not checked: could not be examined; nobody knows what is in it",
-    Verdict.SKIPPED: "left out as asked, since already graded; not looked at again",
+    Verdict.UNREADABLE: "could not be examined; nobody knows what is in it",
+    Verdict.SKIPPED: "as asked, since already graded; not looked at again",
+}
+
+CALLED = {
+    Verdict.KNOWN: "known",
+    Verdict.SIMILAR: "similar",
+    Verdict.NO_MATCH: "no match",
+    Verdict.UNREADABLE: "not checked",
+    Verdict.SKIPPED: "left out",
 }
 
 METHOD = (
