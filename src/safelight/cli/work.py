@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from safelight.cli.output import say
 from safelight.clock import utc_now
@@ -11,6 +12,9 @@ from safelight.files import make_private_folder
 from safelight.matching.load import Loaded, Sources, load_files, load_lists
 from safelight.settings import Settings
 
+if TYPE_CHECKING:
+    from safelight.matching.graded import Graded
+
 
 def private_home(settings: Settings) -> None:
     """Make the home folder, or refuse one that is not ours alone."""
@@ -18,12 +22,17 @@ def private_home(settings: Settings) -> None:
 
 
 @contextmanager
-def examiner_for(settings: Settings, jobs: int) -> Iterator[tuple[Examiner, int]]:
-    """Start the children; yield the examiner and how many files it takes at once."""
+def examiner_for(
+    settings: Settings, jobs: int, graded: "Graded | None" = None
+) -> Iterator[tuple[Examiner, int]]:
+    """Start the children; yield the examiner and how many files it takes at once.
+
+    `graded`: what is not to be decoded.
+    """
     count = jobs or len(os.sched_getaffinity(0))
     with make_pool(settings, children=count) as pool:
         pool.self_test()  # a sandbox that cannot start is said once, not once per file
-        yield Examiner(pool, examine_limits(settings)), count
+        yield Examiner(pool, examine_limits(settings), graded), count
 
 
 def load_matcher(settings: Settings, sources: Sources) -> Loaded:

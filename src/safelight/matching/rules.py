@@ -26,6 +26,7 @@ from safelight.model import (
     Match,
     NotChecked,
     Scene,
+    Skipped,
     Verdict,
     VideoHashes,
     VideoMatch,
@@ -281,6 +282,8 @@ def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:
     """What the comparison could not cover."""
     if isinstance(examined, NotChecked):
         return [f"{examined.code}: {examined.message}"]
+    if isinstance(examined, Skipped):
+        return []
     out = [f"{flag}: {_partial(flag, examined)}" for flag in examined.flags if flag in PARTIAL]
     if isinstance(examined, Container):
         return out
