@@ -7,7 +7,7 @@ from safelight.errors import CouldNotCheck
 from safelight.model import Member
 from safelight.sniff import Sniffed
 from safelight.source import Source
-from safelight.unpack import mail, mbox, seven_zip, single, tar_reader, zip_reader
+from safelight.unpack import mail, mbox, pdf, seven_zip, single, tar_reader, zip_reader
 from safelight.unpack.packed import Entry, PackedSource, Room
 from safelight.unpack.rules import (
     TOO_DEEP,
@@ -28,6 +28,7 @@ _READERS: dict[str, Reader] = {
     "mbox": mbox.members,
     "eml": mail.members,
     "mht": mail.members,
+    "pdf": pdf.members,
 }
 _COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zstd"})
 _READ_FORWARD = _COMPRESSED | {"tar"}
