@@ -2,8 +2,10 @@
 
 import io
 import os
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -49,8 +51,23 @@ def clip(
     muxer: dict[str, str] | None = None,
 ) -> bytes:
     """The file; `times` are the time stamps, in frames, where they are not 0, 1, 2, …"""
-    out = io.BytesIO()
-    with av.open(out, "w", format=container, options=muxer or {}) as file:
+    with tempfile.NamedTemporaryFile() as out:  # FFmpeg itself reads it again for "faststart"
+        _write(out.name, frames, container, codec, rate, pixels, times, options, muxer)
+        return Path(out.name).read_bytes()
+
+
+def _write(
+    path: str,
+    frames: Iterator[Image.Image],
+    container: str,
+    codec: str,
+    rate: int | Fraction,
+    pixels: str,
+    times: list[int] | None,
+    options: dict[str, str] | None,
+    muxer: dict[str, str] | None,
+) -> None:
+    with av.open(path, "w", format=container, options=muxer or {}) as file:
         stream: Any = None
         for number, image in enumerate(frames):
             if stream is None:
@@ -62,7 +79,6 @@ def clip(
             frame.pts = number if times is None else times[number]
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
-    return out.getvalue()
 
 
 def sound(container: str = "mp4", codec: str = "aac") -> bytes:
