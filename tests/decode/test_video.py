@@ -59,7 +59,7 @@ def test_vpdq_says_so_itself_where_it_is_installed(name: str) -> None:
         ("libx264", "mp4", "yuv420p", (192, 144), 0),
         ("libx264", "matroska", "yuv444p", (191, 143), 0),
         ("libx264", "mp4", "yuvj420p", (192, 144), 0),
-        ("libx265", "mp4", "yuv420p10le", (192, 144), 4),
+        ("libx265", "mp4", "yuv420p10le", (192, 144), 8),
         ("libvpx", "webm", "yuv420p", (192, 144), 0),
         ("libsvtav1", "mp4", "yuv420p", (192, 144), 0),
         ("mpeg2video", "mpegts", "yuv420p", (192, 144), 0),

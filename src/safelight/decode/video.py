@@ -50,7 +50,8 @@ def open_video(source: Source, limits: VideoLimits, sampling: FrameSampling) -> 
 def prepare() -> None:
     """Load the decoders, where they are installed, while files may still be opened."""
     if installed():
-        _decoder()
+        _decoder().load_all()
+        samples()
 
 
 @cache

@@ -6,8 +6,10 @@ protocol that could open a second file or an address. Sound and subtitles are dr
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import av
@@ -38,6 +40,13 @@ _LONGEST_DURATION = 1e9  # seconds; files say all sorts of things
 
 # Formats whose first plane is luma, a byte each.
 _LUMA_FIRST = ("yuv410p", "yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p", "nv12", "gray")
+
+
+def load_all() -> None:
+    """Load every module of PyAV: it would load some when it first meets a stream of their kind."""
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if module.name not in ("av.__main__", "av.datasets"):
+            import_module(module.name)
 
 
 class _Bytes:
