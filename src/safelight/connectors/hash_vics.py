@@ -206,12 +206,9 @@ class _Media:
 def _of_files(medium: Mapping[str, Any]) -> list[str]:
     """The MD5 of the medium's files, where the medium itself has no hash."""
     files = medium.get("MediaFiles")
-    found = (
-        [file.get("MD5") for file in files if isinstance(file, dict)]
-        if isinstance(files, list)
-        else []
-    )
-    return list(dict.fromkeys(filter(None, map(_word, found))))
+    listed = files if isinstance(files, list) else []
+    found = (_word(file.get("MD5")) for file in listed if isinstance(file, dict))
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _word(value: Any) -> str:
