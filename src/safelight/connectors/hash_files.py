@@ -78,7 +78,7 @@ class HashFile(Iterator[Row]):
         """Open the file; its rows are read as they are asked for."""
         self.left_out: Counter[str] = Counter()
         self._path = path
-        self._file = path.open("rb", buffering=_BUFFER)
+        self._file = io.BufferedReader(io.FileIO(path), _BUFFER)
         self.size = os.fstat(self._file.fileno()).st_size
         how = {"form": form, "algorithm": algorithm, "categories": categories}
         rows = read_hashes(self._file, name=path.name, left_out=self.left_out, **how)  # type: ignore[arg-type]

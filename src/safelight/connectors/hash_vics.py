@@ -193,12 +193,12 @@ class _Media:
             if not isinstance(other, dict) or not (digits := _word(other.get("HashValue"))):
                 continue
             name = _word(other.get("HashName"))
-            algorithm = algorithm_named(name)
-            if algorithm is None or algorithm is Algorithm.VPDQ:
+            known = algorithm_named(name)
+            if known is None or known is Algorithm.VPDQ:
                 self._left_out[name[:40] or "without a name"] += 1
             else:
                 given = True
-                yield algorithm, digits
+                yield known, digits
         if not given:
             yield from ((Algorithm.MD5, digits) for digits in _of_files(medium))
 

@@ -178,11 +178,8 @@ def _loaded(
         )
     observed = frozenset(one.name for one in lists if one.is_observed)
     ignore = frozenset(one.name for one in lists if one.is_ignored)
-    told = [
-        *(f"{facts.name} {facts.digest}" for facts in about),
-        *sorted(observed),
-        *sorted(ignore),
-    ]
+    told = [f"{facts.name} {facts.digest}" for facts in about]
+    told += [*sorted(observed), *sorted(ignore)]
     return Loaded(
         matcher=Matcher(names, _searched([*arrays, *guesses], names, observed | ignore)),
         entries=entries,
@@ -292,11 +289,14 @@ class _Accepted:
 def _arrays(rows: Iterable[HashRow], number: int) -> Iterator[tuple[EntryArrays, bool]]:
     """The rows as arrays, each with whether its algorithm was guessed."""
     waiting: dict[tuple[Algorithm, bool], list[HashRow]] = {}
+    frames = 0
     for row in rows:
         key = (row.algorithm, row.guessed)
         some = waiting.setdefault(key, [])
         some.append(row)
-        if len(some) == ROWS_AT_A_TIME:
+        frames += len(row.frames)
+        if len(some) == ROWS_AT_A_TIME or (row.frames and frames > ROWS_AT_A_TIME):
+            frames = 0
             yield _array(row.algorithm, waiting.pop(key), number), row.guessed
     for (algorithm, guessed), some in waiting.items():
         yield _array(algorithm, some, number), guessed

@@ -55,8 +55,13 @@ class Overlap:
     both: int
 
 
-def differences(tx: Transaction, one: HashList, other: HashList) -> list[Difference]:
-    """The numbers for every algorithm that one of the lists has entries of; audited."""
+def differences(
+    tx: Transaction, one: HashList, other: HashList, *, shown: int = 0
+) -> list[Difference]:
+    """The numbers for every algorithm that one of the lists has entries of; audited.
+
+    `shown` is up to how many entries a person is shown besides.
+    """
     facts = {"one": one.id, "other": other.id, "organisation": tx.organisation}
     rows = tx.connection.execute(sa.text(_COUNTS + "GROUP BY algorithm"), facts)
     found = {
@@ -65,7 +70,7 @@ def differences(tx: Transaction, one: HashList, other: HashList) -> list[Differe
         )
         for algorithm, first, second, both in rows
     }
-    tx.record("list.diff", one.subject, name=one.name, other=other.name)
+    tx.record("list.diff", one.subject, name=one.name, other=other.name, shown=shown)
     return [found[algorithm] for algorithm in Algorithm if algorithm in found]
 
 
