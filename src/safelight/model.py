@@ -326,9 +326,6 @@ class Skipped:
     format: str
     grade: Grade
 
-    flags = ()
-    frames = ()
-
 
 Examined = ImageHashes | VideoHashes | Container | NotChecked | Skipped
 

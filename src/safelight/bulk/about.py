@@ -7,7 +7,7 @@ when a scan begins, as not complete, and again whenever the scan stops or ends.
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
@@ -162,8 +162,7 @@ def _asked(request: ScanRequest) -> dict[str, Any]:
     algorithm = request.sources.algorithm
     return {
         "roots": [_root(request, root) for root in request.roots],
-        "radius": request.policy.radius,
-        "min_quality": request.policy.min_quality,
+        "policy": asdict(request.policy),
         "algorithm": None if algorithm is None else algorithm.value,
         "depth": request.depth.to_json(),
     }

@@ -87,6 +87,8 @@ def scan_row(
         "pdq": None,
         "pdq_quality": None,
     }
+    if answer.observed:
+        row["observed"] = [match.to_json() for match in answer.observed]
     return row | _facts(examined) | dict(more or {})
 
 

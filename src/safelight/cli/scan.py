@@ -24,7 +24,11 @@ from safelight.cli.scan_run import ScanRun
 from safelight.cli.verify_run import VerifyRun
 from safelight.errors import BadInput
 from safelight.matching.load import Sources
-from safelight.matching.rules import MatchPolicy
+from safelight.matching.rules import (
+    DEFAULT_SCENE_SECONDS,
+    DEFAULT_VIDEO_PERCENT,
+    MatchPolicy,
+)
 from safelight.model import (
     DEFAULT_MIN_QUALITY,
     DEFAULT_RADIUS,
@@ -55,7 +59,10 @@ class Command(GroupedCommand):
 
     groups = {  # noqa: RUF012 - typed in the parent
         "What to scan, and what against": ("paths", "lists", "hashes", "algorithm"),
-        "How near, and how deep": ("radius", "min_quality", "mode", "video", "archives"),
+        "How near, and how deep": (
+            *("radius", "min_quality", "mode", "video", "video_percent", "scene_seconds"),
+            "archives",
+        ),
         "For a laboratory": ("exhibit", "examiner", "authority", "skip_known"),
         "A second examiner": ("verify", "at"),
         "Results": ("result", "output"),
@@ -77,6 +84,22 @@ def command(
     mode: ModeOption = HashMode.EXACT,
     video: VideoOption = FrameSampling.SECOND,
     archives: ArchivesOption = False,
+    video_percent: Annotated[
+        int,
+        typer.Option(
+            "--video-percent",
+            metavar="1-100",
+            help="A video matches where so many percent of its frames, or of the other's, do.",
+        ),
+    ] = DEFAULT_VIDEO_PERCENT,
+    scene_seconds: Annotated[
+        float,
+        typer.Option(
+            "--scene-seconds",
+            metavar="SECONDS",
+            help="Or where a scene of this length does.",
+        ),
+    ] = DEFAULT_SCENE_SECONDS,
     exhibit: Annotated[
         str | None,
         typer.Option(
@@ -163,7 +186,12 @@ def command(
         if at:
             raise BadInput("--at goes with --verify RESULT.")
         asked = Asked(
-            policy=MatchPolicy(radius=radius, min_quality=min_quality),
+            policy=MatchPolicy(
+                radius=radius,
+                min_quality=min_quality,
+                video_percent=video_percent,
+                scene_seconds=scene_seconds,
+            ),
             roots=roots_of(paths),
             result=result,
             sources=sources,

@@ -182,7 +182,7 @@ def _repeated(about: About, result: Path, sources: Sources, graded: Sequence[str
         named=tuple(path_of(root) for root in asked["roots"]),
         result=None,
         sources=_sources(about, sources),
-        policy=MatchPolicy(radius=asked["radius"], min_quality=asked["min_quality"]),
+        policy=MatchPolicy(**asked["policy"]),
         depth=Depth.from_json(asked["depth"]),
         case=case,
         graded=tuple(graded) or _paths(about["left_out"]),

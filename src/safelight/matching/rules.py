@@ -195,7 +195,9 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
 def fully_checked(answer: Answer) -> bool:
     """Tell whether nothing about the file was left unexamined."""
     examined = answer.examined
-    return not isinstance(examined, NotChecked) and not PARTIAL.keys() & set(examined.flags)
+    return not isinstance(examined, NotChecked | Skipped) and not PARTIAL.keys() & set(
+        examined.flags
+    )
 
 
 _PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
