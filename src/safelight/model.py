@@ -6,7 +6,7 @@ database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -277,7 +277,7 @@ class Member:
     """One step of a derivation: where in its container an item lies."""
 
     name: bytes  # as the container has it; need not be text
-    kind: str  # archive_member, compressed, message, attachment, picture
+    kind: str  # archive_member, compressed, message, attachment, picture, row
     modified: str = ""  # as the container gives it; empty where it gives none
 
 
@@ -300,10 +300,15 @@ Examined = ImageHashes | VideoHashes | Container | NotChecked
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing found in a file: the file itself (no members), or what lies inside, and how."""
+    """One thing found in a file: the file itself (no members), or what lies inside, and how.
+
+    `facts` is what a data set tells beside: of a row of a table its other columns, of a sidecar what
+    is written in it; None for what tells nothing.
+    """
 
     members: tuple[Member, ...] = ()  # from the outermost container inwards
     examined: Examined
+    facts: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -423,6 +428,7 @@ class ItemAnswer:
 
     members: tuple[Member, ...] = ()
     answer: Answer
+    facts: Mapping[str, str] | None = None
 
 
 class HashRow(NamedTuple):

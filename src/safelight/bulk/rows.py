@@ -2,7 +2,7 @@
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,8 +59,13 @@ def is_member(row: dict[str, Any]) -> bool:
     return "derivation" in row
 
 
-def scan_row(path: bytes, answer: Answer, members: Sequence[Member] = ()) -> dict[str, Any]:
-    """The row of one item, as documented in docs/reference/scan-results.md."""
+def scan_row(
+    path: bytes,
+    answer: Answer,
+    members: Sequence[Member] = (),
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The row of one item, as documented in docs/reference/scan-results.md, and `more` fields."""
     examined = answer.examined
     row: dict[str, Any] = {
         **path_fields(path),
@@ -75,7 +80,7 @@ def scan_row(path: bytes, answer: Answer, members: Sequence[Member] = ()) -> dic
         "pdq": None,
         "pdq_quality": None,
     }
-    return row | _facts(examined)
+    return row | _facts(examined) | dict(more or {})
 
 
 def _facts(examined: Examined) -> dict[str, Any]:
