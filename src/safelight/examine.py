@@ -7,11 +7,13 @@ NumPy are no business of a parent, which starts sooner without them.
 import os
 import stat
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import Any
 
 from safelight.decode.rules import DecodeLimits
+from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
 from safelight.examine_answers import (
     NONSENSE,
@@ -33,6 +35,7 @@ from safelight.model import (
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
 from safelight.settings import Settings
+from safelight.unpack.rules import UnpackLimits
 
 # Digesting is allowed a second for so many bytes on top of the limits for decoding.
 _SLOWEST_BYTES_PER_SECOND = 20_000_000
@@ -55,9 +58,40 @@ def make_pool(settings: Settings, *, children: int) -> ChildPool:
     return ChildPool(f"{_CHILD}:work", children=children, limits=limits)
 
 
-def decode_limits(settings: Settings) -> DecodeLimits:
-    """What the settings say about the largest picture."""
-    return DecodeLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamineLimits:
+    """How large a thing is decoded or unpacked."""
+
+    decode: DecodeLimits = field(default_factory=DecodeLimits)
+    video: VideoLimits = field(default_factory=VideoLimits)
+    unpack: UnpackLimits = field(default_factory=UnpackLimits)
+
+    def to_json(self) -> dict[str, Any]:
+        """The limits as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ExamineLimits":
+        """The limits that `to_json` gave."""
+        return cls(
+            decode=DecodeLimits(**data["decode"]),
+            video=VideoLimits(**data["video"]),
+            unpack=UnpackLimits(**data["unpack"]),
+        )
+
+
+def examine_limits(settings: Settings) -> ExamineLimits:
+    """What the settings say about the largest picture, video and container."""
+    return ExamineLimits(
+        decode=DecodeLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes),
+        video=VideoLimits(max_pixels=settings.max_pixels, max_frames=settings.video_frames),
+        unpack=UnpackLimits(
+            max_depth=settings.archive_depth,
+            max_members=settings.archive_members,
+            max_member_bytes=settings.archive_member_mb << 20,
+            max_total_bytes=settings.archive_total_gb << 30,
+        ),
+    )
 
 
 class Examiner:
@@ -67,9 +101,9 @@ class Examiner:
     one's own. Safe to use from many threads.
     """
 
-    def __init__(self, pool: ChildPool | None, limits: DecodeLimits | None = None) -> None:
+    def __init__(self, pool: ChildPool | None, limits: ExamineLimits | None = None) -> None:
         self._pool = pool
-        self._limits = limits or DecodeLimits()
+        self._limits = limits or ExamineLimits()
 
     def examine(self, fd: int, depth: Depth | None = None) -> Examined:
         """Hash the open file `fd` itself, not what is in it; see `walk`."""
@@ -166,14 +200,15 @@ class _Walk:
         self, untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]]
     ) -> Generator[Item, None, Examined]:
         """Yield the members as they come; return what the child says of the file itself."""
-        while True:
-            try:
-                untrusted_part = next(untrusted_answers)
-            except StopIteration as stop:
-                return parse_answer(stop.value, self.depth, self._frames)
-            item = self._take(untrusted_part)
-            if item is not None:
-                yield item
+        with closing(untrusted_answers):  # a child nobody listens to keeps no place in the pool
+            while True:
+                try:
+                    untrusted_part = next(untrusted_answers)
+                except StopIteration as stop:
+                    return parse_answer(stop.value, self.depth, self._frames)
+                item = self._take(untrusted_part)
+                if item is not None:
+                    yield item
 
     def _take(self, untrusted_part: dict[str, Any]) -> Item | None:
         """An item when it is whole. Raises ChildFailed for what no honest child says."""
@@ -216,15 +251,9 @@ class _Walk:
         return self.begun is None or self._crashes >= MOST_CRASHES
 
 
-def request_for(depth: Depth, limits: DecodeLimits) -> dict[str, Any]:
+def request_for(depth: Depth, limits: ExamineLimits) -> dict[str, Any]:
     """What a child is asked."""
-    return {
-        **depth.to_json(),
-        "max_pixels": limits.max_pixels,
-        "max_bytes": limits.max_bytes,
-        "start": 0,
-        "failed": None,
-    }
+    return {**depth.to_json(), "limits": limits.to_json(), "start": 0, "failed": None}
 
 
 def memory_file(data: bytes) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from safelight.decode.rules import FLAGS, REASONS
 from safelight.model import (
+    MEMBER_KINDS,
     Container,
     Depth,
     Digests,
@@ -161,10 +162,12 @@ def _container(untrusted_answer: dict[str, Any]) -> Container:
 
 
 def _member(untrusted_name: str, untrusted_kind: str, untrusted_modified: str) -> Member:
+    if untrusted_kind not in MEMBER_KINDS:
+        raise ValueError("kind")
     if not _TIME.fullmatch(untrusted_modified):
         raise ValueError("time")
     name = base64.b64decode(untrusted_name, validate=True)
-    return Member(name=name, kind=_word(untrusted_kind), modified=untrusted_modified)
+    return Member(name=name, kind=untrusted_kind, modified=untrusted_modified)
 
 
 def _frame(untrusted_frame: dict[str, Any]) -> FrameHashes:

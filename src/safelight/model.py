@@ -272,12 +272,16 @@ class Container:
     flags: tuple[str, ...] = ()
 
 
+# What lies inside of what, and how it came out: `row` is one of a table, `picture` of a document.
+MEMBER_KINDS = ("archive_member", "compressed", "message", "attachment", "picture", "row")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One step of a derivation: where in its container an item lies."""
 
     name: bytes  # as the container has it; need not be text
-    kind: str  # archive_member, compressed, message, attachment, picture, row
+    kind: str  # one of MEMBER_KINDS
     modified: str = ""  # as the container gives it; empty where it gives none
 
 
@@ -393,11 +397,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The verdict about one file, with every reason for it."""
+    """The verdict about one file, with every reason for it.
+
+    `observed` are matches with lists in observe mode: they have no part in the verdict.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
+    observed: tuple[Match, ...] = ()
     examined: Examined
 
 

@@ -136,7 +136,7 @@ def test_only_a_whole_picture_is_fully_checked(examined, checked):
 def test_what_was_left_out_is_told():
     examined = picture(flags=("animated", "frames_capped", "more_pictures_missing"))
     assert judge(examined, [], POLICY).reasons == (
-        "frames_capped: the animation is so long that its end was not looked at",
+        "frames_capped: the animation or video is so long that its end was not looked at",
         "more_pictures_missing: a further picture that the file announces is missing or cut off",
     )
 

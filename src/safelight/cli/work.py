@@ -6,7 +6,7 @@ from contextlib import contextmanager
 
 from safelight.cli.output import say
 from safelight.clock import utc_now
-from safelight.examine import Examiner, decode_limits, make_pool
+from safelight.examine import Examiner, examine_limits, make_pool
 from safelight.files import make_private_folder
 from safelight.matching.load import Loaded, Sources, load_files, load_lists
 from safelight.settings import Settings
@@ -23,7 +23,7 @@ def examiner_for(settings: Settings, jobs: int) -> Iterator[tuple[Examiner, int]
     count = jobs or len(os.sched_getaffinity(0))
     with make_pool(settings, children=count) as pool:
         pool.self_test()  # a sandbox that cannot start is said once, not once per file
-        yield Examiner(pool, decode_limits(settings)), count
+        yield Examiner(pool, examine_limits(settings)), count
 
 
 def load_matcher(settings: Settings, sources: Sources) -> Loaded:

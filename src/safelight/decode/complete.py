@@ -14,7 +14,7 @@ import numpy as np
 import simplejpeg
 from PIL import Image
 
-from safelight.decode.source import Source
+from safelight.source import Source
 
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 # Of the seven passes of an interlaced PNG: first column and row, and the steps between them.

@@ -7,7 +7,7 @@ import pi_heif
 from safelight.decode.colour import pixels_of
 from safelight.decode.pixels import Frame, Picture
 from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
-from safelight.decode.source import Source
+from safelight.source import Source
 
 
 def open_heif(source: Source, limits: DecodeLimits, *, fast: bool) -> Picture:

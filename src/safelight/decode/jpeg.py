@@ -14,7 +14,7 @@ from safelight.decode import pillow
 from safelight.decode.jpeg_header import JpegHeader, read_jpeg_header
 from safelight.decode.pixels import Frame, Picture, Pixels, nothing_decoded
 from safelight.decode.rules import DecodeLimits, could_not_check, eighths_for
-from safelight.decode.source import Source
+from safelight.source import Source
 
 
 def open_jpeg(source: Source, limits: DecodeLimits, *, fast: bool) -> Picture:

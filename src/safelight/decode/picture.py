@@ -9,8 +9,8 @@ from PIL import AvifImagePlugin, Image
 from safelight.decode import heif, jpeg, pillow
 from safelight.decode.pixels import Picture
 from safelight.decode.rules import DecodeLimits, could_not_check
-from safelight.decode.source import Source
 from safelight.decode.tail import has_tail
+from safelight.source import Source
 
 
 def open_picture(source: Source, limits: DecodeLimits, *, fast: bool) -> Picture:

@@ -22,9 +22,9 @@ from safelight.decode.complete import (
 )
 from safelight.decode.pixels import Frame, Picture, nothing_decoded
 from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
-from safelight.decode.sniff import webp_size
-from safelight.decode.source import Source
 from safelight.errors import CouldNotCheck
+from safelight.sniff import webp_size
+from safelight.source import Source
 
 # Our names of formats and Pillow's decoders for them.
 DECODERS: dict[str, tuple[str, ...]] = {

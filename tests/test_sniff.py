@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import photo, saved
 
-from safelight.decode.sniff import HEAD_BYTES, Sniffed, sniff, webp_size
+from safelight.sniff import HEAD_BYTES, Sniffed, sniff, webp_size
 
 
 def tar() -> bytes:

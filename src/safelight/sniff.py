@@ -1,5 +1,6 @@
 """What a file is, from its first bytes. Pure; a file's name is never asked."""
 
+import re
 from dataclasses import dataclass
 
 HEAD_BYTES = 4096
@@ -7,10 +8,17 @@ HEAD_BYTES = 4096
 # The formats that are decoded.
 READABLE = ("jpeg", "png", "gif", "webp", "tiff", "bmp", "heif", "avif")
 
+# The formats that may hold a video that is decoded. Some of them hold sound only, mostly.
+VIDEOS = ("mp4", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "m4a")
+
+
+# Where, and how far, a file must be read to tell a disc image.
+ISO_BYTES = (0x8001, 5)
+
 
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """Kind (image, video, audio, archive, document, text, other) and format of a file."""
+    """Kind (image, video, audio, archive, mail, document, text, other) and format of a file."""
 
     kind: str
     format: str
@@ -19,6 +27,11 @@ class Sniffed:
     def readable(self) -> bool:
         """Whether it is a picture of a format that is decoded."""
         return self.kind == "image" and self.format in READABLE
+
+    @property
+    def may_be_video(self) -> bool:
+        """Whether it is a file of a format in which videos are decoded."""
+        return self.kind in ("video", "audio") and self.format in VIDEOS
 
 
 # (offset, bytes there, kind, format); the first that fits wins
@@ -49,20 +62,51 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"FLV\x01", "video", "flv"),
     (0, b"0&\xb2u\x8ef\xcf\x11", "video", "asf"),
     (0, b"\0\0\x01\xba", "video", "mpeg"),
-    (0, b"\0\0\x01\xb3", "video", "mpeg"),
+    (0, b"\0\0\x01\xb3", "video", "mpegvideo"),
+    (0, b".RMF", "video", "realmedia"),
+    (0, b"DKIF", "video", "ivf"),
+    (0, b"YUV4MPEG2 ", "video", "y4m"),
+    (0, b"\x06\x0e+4\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02", "video", "mxf"),
     (0, b"ID3", "audio", "mp3"),
     (0, b"fLaC", "audio", "flac"),
     (0, b"OggS", "audio", "ogg"),
     (0, b"MThd", "audio", "midi"),
     (0, b"PK\x03\x04", "archive", "zip"),
     (0, b"PK\x05\x06", "archive", "zip"),
+    (0, b"PK00PK\x03\x04", "archive", "zip"),  # once meant to be split over several disks
+    (0, b"PK\x07\x08PK\x03\x04", "archive", "zip"),
     (0, b"Rar!\x1a\x07", "archive", "rar"),
     (0, b"7z\xbc\xaf\x27\x1c", "archive", "7z"),
     (0, b"\x1f\x8b", "archive", "gzip"),
     (0, b"BZh", "archive", "bzip2"),
     (0, b"\xfd7zXZ\0", "archive", "xz"),
     (0, b"(\xb5/\xfd", "archive", "zstd"),
-    (0, b"MSCF", "archive", "cab"),
+    (0, b"]\0\0", "archive", "lzma"),
+    (0, b"LZIP", "archive", "lzip"),
+    (0, b"\x04\x22M\x18", "archive", "lz4"),
+    (0, b"\x1f\x9d", "archive", "compress"),
+    (0, b"\x1f\xa0", "archive", "compress"),
+    (0, b"MSCF\0\0\0\0", "archive", "cab"),
+    (0, b"ISc(", "archive", "cab"),
+    (2, b"-lh", "archive", "lha"),
+    (0, b"`\xea", "archive", "arj"),
+    (7, b"**ACE**", "archive", "ace"),
+    (0, b"!<arch>\n", "archive", "ar"),
+    (0, b"\xed\xab\xee\xdb", "archive", "rpm"),
+    (0, b"070701", "archive", "cpio"),
+    (0, b"070702", "archive", "cpio"),
+    (0, b"070707", "archive", "cpio"),
+    (0, b"xar!\0\x1c", "archive", "xar"),
+    (0, b"ITSF\x03", "archive", "chm"),
+    (0, b"hsqs", "archive", "squashfs"),
+    (0, b"MSWIM\0\0\0", "archive", "wim"),
+    (0, b"QFI\xfb", "archive", "qcow2"),
+    (0, b"KDMV", "archive", "vmdk"),
+    (0, b"conectix", "archive", "vhd"),
+    (0, b"vhdxfile", "archive", "vhd"),
+    (0, b"EVF\x09\x0d\x0a\xff\0", "archive", "ewf"),
+    (0, b"!BDN", "mail", "pst"),
+    (0, b"x\x9f>\x22", "mail", "tnef"),
     (257, b"ustar", "archive", "tar"),
     (0, b"%PDF-", "document", "pdf"),
     (0, b"%!PS", "document", "postscript"),
@@ -89,12 +133,44 @@ def sniff(head: bytes) -> Sniffed:
         return Sniffed("image", "bmp")
     if _is_mpeg_audio(head):
         return Sniffed("audio", "mp3")
-    if head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G":
+    if _is_transport_stream(head):
         return Sniffed("video", "mpegts")
+    if _is_tar_header(head[:512]):
+        return Sniffed("archive", "tar")
+    if head[4:8] in _QUICKTIME_BOXES and head[12:13] != b"":
+        return Sniffed("video", "mp4")
     return _sniff_text(head)
 
 
+def is_disc_image(at_iso_bytes: bytes) -> bool:
+    """Whether a file that has these bytes at ISO_BYTES is an ISO 9660 or UDF image."""
+    return at_iso_bytes in (b"CD001", b"BEA01")
+
+
+def _is_tar_header(block: bytes) -> bool:
+    """Whether it is the header of an old tar, which has no signature but a sum of its bytes."""
+    try:
+        stated = int(block[148:156].strip(b"\0 ") or b"x", 8)
+    except ValueError:
+        return False
+    return len(block) == 512 and block[0] != 0 and stated == sum(block) - sum(block[148:156]) + 256
+
+
 _BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+
+
+# What a QuickTime file begins with where it does not say its brand.
+_QUICKTIME_BOXES = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+
+# Packets of a transport stream: as they are, with a time code in front, with a check sum behind.
+_TRANSPORT_PACKETS = ((0, 188), (4, 192), (0, 204))
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    return any(
+        all(head[at : at + 1] == b"G" for at in range(start, start + 5 * size, size))
+        for start, size in _TRANSPORT_PACKETS
+    )
 
 
 def _sniff_boxes(head: bytes) -> Sniffed:
@@ -167,7 +243,37 @@ def _sniff_text(head: bytes) -> Sniffed:
         return Sniffed("other", "unknown")
     if "<svg" in text[:1000]:
         return Sniffed("image", "svg")
+    if mail := _sniff_mail(head.removeprefix(b"\xef\xbb\xbf")):
+        return Sniffed("mail", mail)
     return Sniffed("text", "text")
+
+
+_MBOX_LINE = re.compile(rb"From [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n")
+_HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
+_OF_MAIL = re.compile(
+    rb"^(from|date|received|message-id|mime-version|return-path|delivered-to|to|subject"
+    rb"|content-type|x-mailer)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _sniff_mail(head: bytes) -> str:
+    """mbox, eml or mht; empty where it is no mail.
+
+    A message begins with header lines only, at least two of them of mail, up to an empty line.
+    """
+    if _MBOX_LINE.match(head):
+        return "mbox"
+    lines = re.split(rb"\r?\n", head)
+    ended = b"" in lines
+    lines = lines[: lines.index(b"")] if ended else lines[:-1]
+    if not lines or not all(_HEADER_LINE.match(line) for line in lines):
+        return ""
+    headers = b"\n".join(lines)
+    if len({found.lower() for found in _OF_MAIL.findall(headers)}) < 2:
+        return ""
+    saved_page = re.search(rb"(?im)^content-type:[ \t]*multipart/related", headers)
+    return "mht" if saved_page and not re.search(rb"(?im)^(to|received):", headers) else "eml"
 
 
 def _text(head: bytes) -> str:

@@ -1,0 +1,159 @@
+"""Decompressors, all with one face, and the loop that drives them within limits."""
+
+import bz2
+import lzma
+import sys
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Protocol
+
+from safelight.unpack.packed import Room
+from safelight.unpack.rules import DICTIONARY_BYTES, MEMBERS_MISSING, could_not_check
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+_PIECE_BYTES = 256 << 10
+_ZSTD_WINDOW_LOG = DICTIONARY_BYTES.bit_length() - 1
+
+
+class Inflater(Protocol):
+    """A decompressor as `bz2` and `lzma` have it."""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the packed stream has ended."""
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing more comes without further packed bytes."""
+
+    @property
+    def unused_data(self) -> bytes:
+        """What lies behind the packed stream, of the bytes given."""
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take packed bytes, give up to `max_length` of what they unpack to."""
+
+
+MakeInflater = Callable[[], Inflater]
+
+
+class Deflate:
+    """zlib, with the face of the others. `bits`: -15 for a bare stream, 31 for a gzip member."""
+
+    def __init__(self, bits: int = -zlib.MAX_WBITS) -> None:
+        self._inner = zlib.decompressobj(bits)
+        self.needs_input = True
+
+    @property
+    def eof(self) -> bool:
+        """Whether the packed stream has ended."""
+        return self._inner.eof
+
+    @property
+    def unused_data(self) -> bytes:
+        """What lies behind the packed stream."""
+        return self._inner.unused_data
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take packed bytes, give up to `max_length` of what they unpack to."""
+        out = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
+        self.needs_input = len(out) < max_length and not self._inner.unconsumed_tail
+        return out
+
+
+def gzip_member() -> Inflater:
+    """For one member of a gzip file, with its header and checksum."""
+    return Deflate(31)
+
+
+def bzip2() -> Inflater:
+    """For one bzip2 stream."""
+    return bz2.BZ2Decompressor()
+
+
+def xz() -> Inflater:
+    """For one xz stream, or an .lzma file."""
+    return lzma.LZMADecompressor(memlimit=DICTIONARY_BYTES)
+
+
+def zstandard() -> Inflater:
+    """For one zstd frame."""
+    parameter = zstd.DecompressionParameter.window_log_max
+    return zstd.ZstdDecompressor(options={parameter: _ZSTD_WINDOW_LOG})
+
+
+class _Feed:
+    """Packed bytes, with those that a decompressor gave back in front."""
+
+    def __init__(self, packed: Iterable[bytes]) -> None:
+        self._packed = iter(packed)
+        self._back = b""
+        self.taken = 0
+
+    def take(self) -> bytes:
+        """The next bytes; none at the end."""
+        data, self._back = self._back, b""
+        if not data:
+            data = next(self._packed, b"")
+            self.taken += len(data)
+        return data
+
+    def put_back(self, data: bytes) -> None:
+        self._back = data
+
+    def skip_zeros(self) -> bytes:
+        """What comes after any padding of zeros: its first bytes, still to be taken."""
+        while (data := self.take()) and not (rest := data.lstrip(b"\0")):
+            pass
+        if data:
+            self._back = rest
+        return self._back[:8]
+
+
+def inflated(
+    packed: Iterable[bytes], make: MakeInflater, room: Room, *, magic: bytes = b""
+) -> Iterator[bytes]:
+    """What packed bytes unpack to, in pieces.
+
+    With `magic`, the bytes that begin a stream, further streams may follow the first; what follows
+    without it is noted as a member that is missing. Raises CouldNotCheck.
+    """
+    feed, given = _Feed(packed), 0
+    while True:
+        for piece in _one_stream(make(), feed):
+            given += len(piece)
+            room.took(len(piece))
+            room.limits.check_ratio(feed.taken, given)
+            yield piece
+        following = feed.skip_zeros() if magic else b""
+        if not following:
+            return
+        if not following.startswith(magic[: len(following)]):
+            room.notes.add(MEMBERS_MISSING)
+            return
+
+
+def _one_stream(inflater: Inflater, feed: _Feed) -> Iterator[bytes]:
+    while not inflater.eof:
+        data = feed.take() if inflater.needs_input else b""
+        if not data and inflater.needs_input:
+            raise could_not_check("member_damaged")  # it ends too early
+        piece = _decompress(inflater, data)
+        if piece:
+            yield piece
+    feed.put_back(inflater.unused_data)
+
+
+_ERRORS = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdError)
+
+
+def _decompress(inflater: Inflater, data: bytes) -> bytes:
+    try:
+        return inflater.decompress(data, _PIECE_BYTES)
+    except _ERRORS as exc:
+        wants_memory = "emory" in str(exc)
+        raise could_not_check("out_of_memory" if wants_memory else "member_damaged") from exc
