@@ -306,8 +306,8 @@ Examined = ImageHashes | VideoHashes | Container | NotChecked
 class Item:
     """One thing found in a file: the file itself (no members), or what lies inside, and how.
 
-    `facts` is what a data set tells beside: of a row of a table its other columns, of a sidecar what
-    is written in it; None for what tells nothing.
+    `facts` is what a data set tells beside: of a row of a table its other columns, of a sidecar
+    what is written in it; None for what tells nothing.
     """
 
     members: tuple[Member, ...] = ()  # from the outermost container inwards

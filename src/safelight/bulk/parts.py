@@ -7,11 +7,9 @@ needs pyarrow (the extra `parquet`); JSON Lines hold the same rows as those of a
 import os
 from contextlib import suppress
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from safelight.errors import BadInput
 from safelight.files import NEW_FILE, PRIVATE, disk_errors, sync_folder, to_line
 
 UNFINISHED = ".unfinished"
@@ -81,20 +79,6 @@ class Part:
             self._file.close()
         with suppress(OSError):
             self._temporary.unlink()
-
-
-def check_parquet() -> None:
-    """Raise BadInput, saying what to install, where Parquet cannot be written or read."""
-    if find_spec("pyarrow") is None:
-        raise BadInput(
-            "Parquet needs pyarrow, which is not installed: pip install 'safelight[parquet]' (or"
-            " make extras), or say --format jsonl."
-        )
-
-
-def has_parquet() -> bool:
-    """Whether pyarrow is installed."""
-    return find_spec("pyarrow") is not None
 
 
 def _rows_for(path: Path, file: IO[bytes]) -> _Rows:

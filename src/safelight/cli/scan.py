@@ -21,6 +21,17 @@ from safelight.cli.options import (
     VideoOption,
 )
 from safelight.cli.output import Output, OutputOption
+from safelight.cli.scan_dataset import (
+    BaseOption,
+    CarryOption,
+    DatasetOption,
+    DatasetOptions,
+    FileColumnOption,
+    FormatOption,
+    LayoutOption,
+    ManifestOption,
+    audit,
+)
 from safelight.cli.scan_run import ScanRun
 from safelight.cli.work import load_matcher, private_home
 from safelight.clock import utc_now
@@ -66,13 +77,22 @@ def command(
     result: Annotated[
         Path | None,
         typer.Option(
-            "--result", metavar="FILE", help="Where to write the rows; must not exist. JSON Lines."
+            "--result",
+            metavar="FILE",
+            help="Where to write the rows; must not exist. JSON Lines. Of a data set: the folder.",
         ),
     ] = None,
     resume: Annotated[
         str | None,
         typer.Option("--resume", metavar="ID", help="Go on with a stopped scan: its id, or last."),
     ] = None,
+    manifest: ManifestOption = None,
+    base: BaseOption = None,
+    manifest_file_column: FileColumnOption = "",
+    carry: CarryOption = None,
+    dataset: DatasetOption = False,
+    layout: LayoutOption = None,
+    part_format: FormatOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Scan files and folders for pictures and videos that are on a hash list, or near one.
@@ -82,6 +102,27 @@ def command(
     or killed, goes on where it was with --resume.
     """
     settings = load_settings()
+    if (dataset or manifest) and not resume:
+        options = DatasetOptions(
+            paths=tuple(paths or ()),
+            manifest=manifest,
+            base=base,
+            file_column=manifest_file_column,
+            carry=tuple(carry or ()),
+            layout=layout,
+            format=part_format,
+            result=result,
+        )
+        code = audit(
+            settings,
+            options,
+            sources=Sources.of(lists, hashes, algorithm),
+            policy=MatchPolicy(radius=radius, min_quality=min_quality),
+            depth=Depth(mode=mode, video=video, archives=archives),
+            jobs=jobs,
+            output=output,
+        )
+        raise typer.Exit(code)
     if resume:
         _refuse_other_options(context)
         state = ScanState.reopen(settings.home, resume)

@@ -17,8 +17,11 @@ LEFT_OUT = "_left_out"
 
 # Names of columns that say where a picture came from and which row it was; lower case.
 _TELLING = frozenset(
-    "url uri link href src source page domain host site key id uid uuid guid md5 sha1 sha256 hash"
-    " licence license author owner user date timestamp path file filename file_name shard".split()
+    (
+        *("url", "uri", "link", "href", "src", "source", "page", "domain", "host", "site", "shard"),
+        *("key", "id", "uid", "uuid", "guid", "md5", "sha1", "sha256", "hash", "date", "timestamp"),
+        *("licence", "license", "author", "owner", "path", "file", "filename", "file_name"),
+    )
 )
 _TELLING_ENDINGS = ("url", "_uri", "_id", "_key", "_link", "_hash", "_source")
 
@@ -64,7 +67,9 @@ def text_of(value: Any) -> str:
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode("utf-8")  # JSON can hold half characters
     if isinstance(value, float | int | bool | list | dict):
-        return json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()
+        return (
+            json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode()
+        )
     return str(value)
 
 

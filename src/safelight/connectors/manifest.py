@@ -27,9 +27,12 @@ LONGEST_PATH = 4096  # bytes
 ROW_NUMBER = "_row"
 
 FORMATS = {
-    **{".csv": "csv", ".tsv": "csv"},
-    **{".jsonl": "jsonl", ".ndjson": "jsonl"},
-    **{".parquet": "parquet", ".pq": "parquet"},
+    ".csv": "csv",
+    ".tsv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".parquet": "parquet",
+    ".pq": "parquet",
 }
 
 

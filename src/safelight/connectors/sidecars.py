@@ -36,7 +36,9 @@ def sidecar_facts(name: bytes, data: bytes, wanted: Collection[str] = ()) -> dic
     if not suffix or len(data) > LARGEST_SIDECAR:
         return None
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode().removeprefix(
+            "\ufeff"
+        )  # a codec of its own cannot be loaded in a child
     except UnicodeDecodeError:
         return None
     if suffix == "json":

@@ -1,6 +1,7 @@
 """The rows of Parquet manifests, parsed in a child process: a table comes from outside."""
 
 from collections.abc import Iterator
+from importlib.util import find_spec
 from typing import Any
 
 from safelight.connectors.facts import check_facts
@@ -9,6 +10,20 @@ from safelight.errors import BadInput
 from safelight.sandbox.pool import ChildFailed, ChildPool
 
 MOST_ROWS = 1 << 53
+
+
+def has_parquet() -> bool:
+    """Whether pyarrow is installed, without which no Parquet is read or written."""
+    return find_spec("pyarrow") is not None
+
+
+def check_parquet() -> None:
+    """Raise BadInput, saying what to install, where pyarrow is not installed."""
+    if not has_parquet():
+        raise BadInput(
+            "Parquet needs pyarrow, which is not installed: pip install 'safelight[parquet]', or"
+            " make extras. Results can do without it: --format jsonl."
+        )
 
 
 class ParquetTables:
@@ -22,6 +37,7 @@ class ParquetTables:
 
         The child is kept for as long as rows are asked for.
         """
+        check_parquet()
         answers = self._pool.stream(fd, {"manifest": columns.to_json()}, more_seconds=0)
         while True:
             try:

@@ -20,7 +20,7 @@ from safelight.connectors.manifest import (
     read_json_lines,
 )
 from safelight.connectors.objects import is_remote
-from safelight.connectors.table import ParquetTables
+from safelight.connectors.table import ParquetTables, check_parquet
 from safelight.errors import BadInput
 
 LOOKED_AT = 1000  # files, to tell the layout
@@ -45,7 +45,8 @@ class Listing:
         numbering = Numbering()
         with _Named() as named:
             for wanted in self._from_manifests():
-                named.add(wanted.path)
+                if self._request.roots:
+                    named.add(wanted.path)
                 yield from numbering.add(wanted)
             yield from numbering.rest()
             for wanted in _walked(self._request.roots, self._files):
@@ -102,6 +103,7 @@ class Listing:
         if self._request.layout is Layout.WEBDATASET and is_tar(wanted.path):
             return ShardKind.TAR
         if self._request.layout is Layout.HUGGINGFACE and is_parquet(wanted.path):
+            check_parquet()
             return ShardKind.PARQUET
         return ShardKind.FILES
 
@@ -132,8 +134,8 @@ def _stays_below(path: bytes, folder: bytes) -> bool:
 def _walked(roots: Iterable[str], files: Files) -> Iterator[Wanted]:
     for root in roots:
         if is_remote(root):
-            for found in files.stores.list(root):
-                yield Wanted(path=os.fsencode(found.url), tag=f"{found.size} {found.tag}")
+            for one in files.stores.list(root):
+                yield Wanted(path=os.fsencode(one.url), tag=f"{one.size} {one.tag}")
             continue
         for found in walk([os.fsencode(root)]):
             yield Wanted(path=found.path, problem=found.problem, tag=_tag(found.path))

@@ -74,9 +74,7 @@ class Done:
             part=data["part"],
             sidecars=data["sidecars"],
             again=data["again"],
-            tally=Tally(
-                **counters, partly_checked=tally["partly_checked"], files=tally["files"]
-            ),
+            tally=Tally(**counters, partly_checked=tally["partly_checked"], files=tally["files"]),
         )
 
 
