@@ -59,7 +59,8 @@ def _run(store: Store, file: Path, number: int) -> None:
     with store.transaction() as tx:
         made = lists.create(tx, lists.NewList(name=file.name, source="bench"))
     _timed("read the file", number, lambda: _count(_rows(file)))
-    pieces = list(staging._Packer(tempfile.TemporaryFile()).pieces(_rows(file)))
+    with tempfile.TemporaryFile() as spool:
+        pieces = list(staging._Packer(spool).pieces(_rows(file)))
     plain = _timed("COPY alone", number, lambda: _copy(store, pieces))
     pieces.clear()
     first = _timed("import", number, lambda: _import(store, made, file))

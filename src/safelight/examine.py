@@ -6,12 +6,13 @@ NumPy are no business of a parent, which starts sooner without them.
 
 import os
 import stat
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from safelight.connectors.facts import check_facts
 from safelight.decode.rules import DecodeLimits
 from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
@@ -51,16 +52,20 @@ MOST_CRASHES = 20
 DIGESTS_ONLY = "digests"  # in place of a mode
 
 _CHILD = "safelight.examine_child"
+PARQUET_CHILD = "safelight.examine_parquet_child"
 
 
-def make_pool(settings: Settings, *, children: int) -> ChildPool:
-    """A pool of decoding children under the limits of the settings; nothing is started yet."""
+def make_pool(settings: Settings, *, children: int, child: str = _CHILD) -> ChildPool:
+    """A pool of decoding children under the limits of the settings; nothing is started yet.
+
+    `child` is the module whose `work` they do.
+    """
     limits = Limits(
         memory_mb=settings.decode_memory_mb,
         cpu_seconds=settings.decode_seconds,
         wall_seconds=settings.decode_seconds + 5.0,
     )
-    return ChildPool(f"{_CHILD}:work", children=children, limits=limits)
+    return ChildPool(f"{child}:work", children=children, limits=limits)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,11 +116,17 @@ class Examiner:
         pool: ChildPool | None,
         limits: ExamineLimits | None = None,
         graded: "Graded | None" = None,
+        *,
+        carry: Sequence[str] | None = None,
     ) -> None:
-        """`graded`: what is not to be decoded, since it is already graded."""
+        """`graded`: what is not to be decoded, since it is already graded.
+
+        `carry`: of data sets, give the facts of these names; of none, the telling ones.
+        """
         self._pool = pool
         self._limits = limits or ExamineLimits()
         self._graded = graded
+        self._more = {} if carry is None else {"carry": list(carry)}
 
     def examine(self, fd: int, depth: Depth | None = None) -> Examined:
         """Hash the open file `fd` itself, not what is in it; see `walk`."""
@@ -136,7 +147,7 @@ class Examiner:
             return
         walk = _Walk(depth, self._graded)
         while True:
-            request = request_for(depth, self._limits) | walk.resumption()
+            request = request_for(depth, self._limits) | self._more | walk.resumption()
             try:
                 last = yield from walk.read(self._stream(fd, request, found.st_size))
                 break
@@ -246,7 +257,9 @@ class _Walk:
         examined = self._examined(untrusted_part["item"], depth)
         self._start, self._failed = number + 1, None
         self.begun, self._frames = None, []
-        return Item(members=members, examined=examined)
+        untrusted_facts = untrusted_part.get("facts")
+        facts = None if untrusted_facts is None else check_facts(untrusted_facts)
+        return Item(members=members, examined=examined, facts=facts)
 
     def _examined(self, untrusted_answer: dict[str, Any], depth: Depth) -> Examined:
         """What is said of an item; that it was left out is held against what is graded."""

@@ -9,6 +9,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from safelight.connectors.sidecars import LARGEST_SIDECAR, sidecar_facts, suffix_of
 from safelight.decode import video
 from safelight.decode.picture import open_picture, prepare_child, samples
 from safelight.decode.pixels import Frame, Picture, Pixels, Video, turned
@@ -66,7 +67,8 @@ def work(fd: int, request: dict[str, Any]) -> Answers:
     Yields `begin`, then `item`, for every member of a container, each with its number; before a
     video is answered, its `frames`; and `alive` where digesting takes long. The answer about an
     item has `digests`, `kind`, `format`, and one of `picture`, `video`, `container`, or `code` and
-    `detail`. Of text from the file it holds the names of members and no other.
+    `detail`. Of text from the file it holds the names of members, and where the request has `carry`
+    the `facts` that a data set's sidecar tells.
     """
     source = Source(fd)
     try:
@@ -74,7 +76,7 @@ def work(fd: int, request: dict[str, Any]) -> Answers:
     except OSError:
         opened = False
     if not opened:
-        return (yield from _examine(source, request))
+        return (yield from examine_source(source, request))
     limits = ExamineLimits.from_json(request["limits"])
     for item in unpack.walk(source, limits.unpack, start=request["start"]):
         if not item.chain:
@@ -82,8 +84,22 @@ def work(fd: int, request: dict[str, Any]) -> Answers:
         place = {"members": [pack_member(member) for member in item.chain]}
         yield {"begin": item.number, **place}
         answer = yield from _answer(item, {**request, "mode": HashMode.EXACT})
-        yield {"item": answer, "number": item.number, **place}
+        yield {"item": answer, "number": item.number, **place, **_told(item, request)}
     raise AssertionError("the container itself comes last")
+
+
+def _told(item: unpack.Item, request: dict[str, Any]) -> dict[str, Any]:
+    """The facts in a sidecar, where they are asked for and it can be read as one."""
+    carry, source = request.get("carry"), item.source
+    name = item.chain[-1].name
+    if carry is None or source is None or item.code is not None or not suffix_of(name):
+        return {}
+    try:
+        data = source.whole if source.size <= LARGEST_SIDECAR else b""
+    except (CouldNotCheck, OSError):
+        return {}
+    facts = sidecar_facts(name, data, carry) if data else None
+    return {} if facts is None else {"facts": facts}
 
 
 def _answer(item: unpack.Item, request: dict[str, Any]) -> Answers:
@@ -93,7 +109,7 @@ def _answer(item: unpack.Item, request: dict[str, Any]) -> Answers:
     if item.source is None:
         return {**about, "code": item.code, "detail": ""}
     if item.code is None and item.container is None and failed is None:
-        return (yield from _examine(item.source, request))
+        return (yield from examine_source(item.source, request))
     answer = yield from _digested(item.source)
     answer = {**answer, "kind": item.kind, "format": item.format}
     if "code" in answer:
@@ -104,7 +120,8 @@ def _answer(item: unpack.Item, request: dict[str, Any]) -> Answers:
     return {**answer, "container": facts}
 
 
-def _examine(source: Source, request: dict[str, Any]) -> Answers:
+def examine_source(source: Source, request: dict[str, Any]) -> Answers:
+    """The answer about bytes that are one thing, whatever is in it."""
     answer = yield from _digested(source)
     if "code" in answer or request["mode"] == DIGESTS_ONLY:
         return answer

@@ -6,7 +6,7 @@ database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -332,10 +332,15 @@ Examined = ImageHashes | VideoHashes | Container | NotChecked | Skipped
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One thing found in a file: the file itself (no members), or what lies inside, and how."""
+    """One thing found in a file: the file itself (no members), or what lies inside, and how.
+
+    `facts` is what a data set tells beside: of a row of a table its other columns, of a sidecar
+    what is written in it; None for what tells nothing.
+    """
 
     members: tuple[Member, ...] = ()  # from the outermost container inwards
     examined: Examined
+    facts: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -459,6 +464,7 @@ class ItemAnswer:
 
     members: tuple[Member, ...] = ()
     answer: Answer
+    facts: Mapping[str, str] | None = None
 
 
 class HashRow(NamedTuple):

@@ -37,4 +37,5 @@ def answers(
         if not item.members and needs_exact(examined, hits):
             examined = examiner.examine(fd, depth.exact())
             hits = matcher.hits(examined, policy)
-        yield ItemAnswer(members=item.members, answer=judge(examined, hits, policy))
+        answer = judge(examined, hits, policy)
+        yield ItemAnswer(members=item.members, answer=answer, facts=item.facts)

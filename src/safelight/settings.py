@@ -102,6 +102,11 @@ class Settings:
     max_image_bytes: int = _setting(
         _count(1, 1 << 40), 1 << 30, "Largest file decoded as a picture, in bytes."
     )
+    max_remote_bytes: int = _setting(
+        _count(1, 1 << 40),
+        1 << 30,
+        "Largest object fetched from an object store, in bytes; it is held in memory, one per job.",
+    )
     decode_seconds: int = _setting(
         _count(1, 3600),
         60,

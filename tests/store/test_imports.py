@@ -32,7 +32,8 @@ def _make(store: Store, name: str = "one") -> HashList:
 def _assertions(store: Store) -> list[dict[str, Any]]:
     query = sa.text(
         "SELECT e.value, a.source, a.their_id, a.their_class FROM entry_assertion a "
-        "JOIN entry e ON e.id = a.entry WHERE a.organisation = :org ORDER BY a.entry, a.their_id, a.source"
+        "JOIN entry e ON e.id = a.entry WHERE a.organisation = :org "
+        "ORDER BY a.entry, a.their_id, a.source"
     )
     with store.transaction() as tx:
         rows = tx.connection.execute(query, {"org": tx.organisation}).mappings()

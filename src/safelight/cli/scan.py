@@ -19,6 +19,17 @@ from safelight.cli.options import (
     VideoOption,
 )
 from safelight.cli.output import Output, OutputOption
+from safelight.cli.scan_dataset import (
+    BaseOption,
+    CarryOption,
+    DatasetOption,
+    DatasetOptions,
+    FileColumnOption,
+    FormatOption,
+    LayoutOption,
+    ManifestOption,
+    audit,
+)
 from safelight.cli.scan_prepare import Asked, absolute, begin, go_on, repeat, roots_of
 from safelight.cli.scan_run import ScanRun
 from safelight.cli.verify_run import VerifyRun
@@ -65,6 +76,10 @@ class Command(GroupedCommand):
         ),
         "For a laboratory": ("exhibit", "examiner", "authority", "skip_known"),
         "A second examiner": ("verify", "at"),
+        "A data set": (
+            *("dataset", "layout", "manifest", "base", "manifest_file_column", "carry"),
+            "part_format",
+        ),
         "Results": ("result", "output"),
         "Running": ("jobs", "resume", "help"),
     }
@@ -148,13 +163,22 @@ def command(
     result: Annotated[
         Path | None,
         typer.Option(
-            "--result", metavar="FILE", help="Where to write the rows; must not exist. JSON Lines."
+            "--result",
+            metavar="FILE",
+            help="Where to write the rows; must not exist. JSON Lines. Of a data set: the folder.",
         ),
     ] = None,
     resume: Annotated[
         str | None,
         typer.Option("--resume", metavar="ID", help="Go on with a stopped scan: its id, or last."),
     ] = None,
+    manifest: ManifestOption = None,
+    base: BaseOption = None,
+    manifest_file_column: FileColumnOption = "",
+    carry: CarryOption = None,
+    dataset: DatasetOption = False,
+    layout: LayoutOption = None,
+    part_format: FormatOption = None,
     jobs: JobsOption = 0,
     output: OutputOption = Output.TEXT,
 ) -> None:
@@ -167,6 +191,33 @@ def command(
     """
     settings = load_settings()
     sources = Sources.of(lists, hashes, algorithm)
+    policy = MatchPolicy(
+        radius=radius,
+        min_quality=min_quality,
+        video_percent=video_percent,
+        scene_seconds=scene_seconds,
+    )
+    if (dataset or manifest) and not resume:
+        options = DatasetOptions(
+            paths=tuple(paths or ()),
+            manifest=manifest,
+            base=base,
+            file_column=manifest_file_column,
+            carry=tuple(carry or ()),
+            layout=layout,
+            format=part_format,
+            result=result,
+        )
+        code = audit(
+            settings,
+            options,
+            sources=sources,
+            policy=policy,
+            depth=Depth(mode=mode, video=video, archives=archives),
+            jobs=jobs,
+            output=output,
+        )
+        raise typer.Exit(code)
     if resume:
         _refuse_others(context, _WITH_RESUME, _RESUME_ALONE)
         prepared = go_on(settings, resume)
@@ -186,12 +237,7 @@ def command(
         if at:
             raise BadInput("--at goes with --verify RESULT.")
         asked = Asked(
-            policy=MatchPolicy(
-                radius=radius,
-                min_quality=min_quality,
-                video_percent=video_percent,
-                scene_seconds=scene_seconds,
-            ),
+            policy=policy,
             roots=roots_of(paths),
             result=result,
             sources=sources,

@@ -1,12 +1,8 @@
 """One run of a scan: what it shows while it goes, and what it says however it ends."""
 
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 from typing import Any
 
 from safelight.bulk.ordered import Stop
@@ -17,14 +13,14 @@ from safelight.cli import EXIT_ERROR
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.progress import ScanProgress
 from safelight.cli.scan_prepare import Prepared
+from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
 from safelight.cli.work import examiner_for
 from safelight.clock import utc_now
 from safelight.errors import SafelightError
 from safelight.settings import Settings
 
-SECONDS_BEFORE_AGAIN = 0.5
-SECONDS_TO_STOP = 20
+STOPPING = "Stopping after the files under way; once more to stop at once."
 
 
 class ScanRun:
@@ -47,7 +43,7 @@ class ScanRun:
     def run(self, jobs: int) -> int:
         """Examine the files that have no row yet; return the exit code."""
         try:
-            with self._stop_on_signal() as stop:
+            with stop_on_signal(self._leave_at_once, STOPPING) as stop:
                 for row in self._state.rows_so_far():
                     self._show(row)
                 self._examine(jobs, stop)
@@ -162,36 +158,6 @@ class ScanRun:
             "Stopped before the end. Go on with: safelight scan --resume"
             f" {self._state.request.scan_id}"
         )
-
-    @contextmanager
-    def _stop_on_signal(self) -> Iterator[Stop]:
-        """First Ctrl-C (or SIGTERM): finish what is under way. Second: leave at once."""
-        stop = Stop()
-        asked: list[float] = []
-
-        def handle(_number: int, _frame: FrameType | None) -> None:
-            if stop:
-                # Some senders of a signal send it to the process and to its group, at once.
-                if time.monotonic() - asked[0] > SECONDS_BEFORE_AGAIN:
-                    self._leave_at_once()
-                return
-            asked.append(time.monotonic())
-            stop()
-            signal.alarm(SECONDS_TO_STOP)  # a huge file under way must not keep us for ever
-            say("Stopping after the files under way; once more to stop at once.")
-
-        def too_long(_number: int, _frame: FrameType | None) -> None:
-            self._leave_at_once()
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, handle) for number in numbers}
-        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, too_long)
-        try:
-            yield stop
-        finally:
-            signal.alarm(0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _leave_at_once(self) -> None:
         """Every row is whole on disk, and children end with us."""

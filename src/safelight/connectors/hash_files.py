@@ -4,9 +4,9 @@ Plain lines hold one hash each, in either case, and may name the algorithm: `sha
 lines and lines that begin with `#` are skipped. A CSV file has a header: columns named after an
 algorithm, or `hash` with or without `algorithm`, and `quality`, `id`, `class`, `mode`; the tables
 of the NSRL are such. JSON Lines holds one object a line with the same names, or a row of
-`safelight hash`. Signal files of python-threatexchange, videos of vPDQ and VICS JSON have modules of
-their own. Without a stated algorithm the length decides: 32 digits are MD5, 40 SHA-1, 64 PDQ (never
-SHA-256: state that one).
+`safelight hash`. Signal files of python-threatexchange, videos of vPDQ and VICS JSON have modules
+of their own. Without a stated algorithm the length decides: 32 digits are MD5, 40 SHA-1, 64 PDQ
+(never SHA-256: state that one).
 
 Reading is streamed; every row becomes a HashRow or a RejectedRow with its line number.
 """
@@ -78,7 +78,7 @@ class HashFile(Iterator[Row]):
         """Open the file; its rows are read as they are asked for."""
         self.left_out: Counter[str] = Counter()
         self._path = path
-        self._file = path.open("rb", buffering=_BUFFER)
+        self._file = io.BufferedReader(io.FileIO(path), _BUFFER)
         self.size = os.fstat(self._file.fileno()).st_size
         how = {"form": form, "algorithm": algorithm, "categories": categories}
         rows = read_hashes(self._file, name=path.name, left_out=self.left_out, **how)  # type: ignore[arg-type]

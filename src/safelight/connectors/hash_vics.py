@@ -193,12 +193,12 @@ class _Media:
             if not isinstance(other, dict) or not (digits := _word(other.get("HashValue"))):
                 continue
             name = _word(other.get("HashName"))
-            algorithm = algorithm_named(name)
-            if algorithm is None or algorithm is Algorithm.VPDQ:
+            known = algorithm_named(name)
+            if known is None or known is Algorithm.VPDQ:
                 self._left_out[name[:40] or "without a name"] += 1
             else:
                 given = True
-                yield algorithm, digits
+                yield known, digits
         if not given:
             yield from ((Algorithm.MD5, digits) for digits in _of_files(medium))
 
@@ -206,12 +206,9 @@ class _Media:
 def _of_files(medium: Mapping[str, Any]) -> list[str]:
     """The MD5 of the medium's files, where the medium itself has no hash."""
     files = medium.get("MediaFiles")
-    found = (
-        [file.get("MD5") for file in files if isinstance(file, dict)]
-        if isinstance(files, list)
-        else []
-    )
-    return list(dict.fromkeys(filter(None, map(_word, found))))
+    listed = files if isinstance(files, list) else []
+    found = (_word(file.get("MD5")) for file in listed if isinstance(file, dict))
+    return list(dict.fromkeys(filter(None, found)))
 
 
 def _word(value: Any) -> str:
