@@ -33,6 +33,7 @@ COMMANDS = {
     "list": "Create, import, show and manage hash lists.",
     "audit": "Show and verify the audit trail.",
     "demo": "Scan a made-up folder of ordinary pictures, to see how it works.",
+    "validate": "Check, on made files whose results are known, that it works as it should.",
     "doctor": "Check the installation and say what is wrong.",
 }
 
