@@ -6,7 +6,7 @@ when a scan begins, as not complete, and again whenever the scan stops or ends.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from hashlib import file_digest
@@ -194,8 +194,7 @@ def _matched_against(request: ScanRequest, loaded: Loaded) -> dict[str, Any]:
 
 def facts_of(loaded: Loaded) -> list[Mapping[str, Any]]:
     """What the loader tells of each list: name, source, meaning, licence, entries, digest."""
-    told: Sequence[Any] = getattr(loaded, "about", ())
-    return [one.to_json() for one in told]
+    return [asdict(one) for one in loaded.about]
 
 
 def _file(path: str) -> dict[str, Any]:

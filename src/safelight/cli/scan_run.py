@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 from safelight.bulk.ordered import Stop
@@ -15,9 +16,10 @@ from safelight.cli.progress import ScanProgress
 from safelight.cli.scan_prepare import Prepared
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
-from safelight.cli.work import examiner_for
+from safelight.cli.work import examiner_for, note_matches
 from safelight.clock import utc_now
 from safelight.errors import SafelightError
+from safelight.model import Answer
 from safelight.settings import Settings
 
 STOPPING = "Stopping after the files under way; once more to stop at once."
@@ -39,6 +41,7 @@ class ScanRun:
         self._output = output
         self._table = FoundTable()
         self._began = time.monotonic()
+        self._matched: Counter[int] = Counter()  # entries of lists, by number
 
     def run(self, jobs: int) -> int:
         """Examine the files that have no row yet; return the exit code."""
@@ -46,7 +49,10 @@ class ScanRun:
             with stop_on_signal(self._leave_at_once, STOPPING) as stop:
                 for row in self._state.rows_so_far():
                     self._show(row)
-                self._examine(jobs, stop)
+                try:
+                    self._examine(jobs, stop)
+                finally:
+                    note_matches(self._settings, self._matched)
         except SafelightError as exc:
             self._stop()
             say(f"error ({exc.code}): {exc}")
@@ -80,8 +86,13 @@ class ScanRun:
             ):
                 row = self._row(one)
                 self._state.write(row)
+                self._count(one.answer)
                 self._show(row)
                 progress.show(self._state.tally)
+
+    def _count(self, answer: Answer) -> None:
+        if not self._state.request.sources.hashes:
+            self._matched.update({match.entry for match in (*answer.matches, *answer.observed)})
 
     def _row(self, one: ScanResult) -> dict[str, Any]:
         request = self._state.request
