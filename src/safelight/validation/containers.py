@@ -1,5 +1,6 @@
 """Archives of the pack: a known picture deep inside, a member under a password, a broken one."""
 
+import gzip
 import io
 import tarfile
 import zipfile
@@ -19,8 +20,8 @@ def containers() -> Iterator[Sample]:
     yield _nested()
     yield _locked()
     cut = _zip({"a.png": original(0), "b.jpg": encoded(known(5), "JPEG")})
-    yield sample(_WHAT, "cut.zip", cut[: len(cut) // 2], "unreadable", "no_match",
-                 code="archive_damaged", fully_checked=False)  # fmt: skip
+    yield sample(_WHAT, "cut.zip", cut[: len(cut) // 2], "no_match", flags=("members_missing",),
+                 fully_checked=False)  # fmt: skip
 
 
 def _nested() -> Sample:
@@ -28,7 +29,7 @@ def _nested() -> Sample:
     inner = _zip({"known.png": original(1), "note.txt": b"a note\n"})
     middle = _tar_gz({"inner.zip": inner})
     outer = _zip({"folder/middle.tar.gz": middle, "known.jpg": encoded(known(2), "JPEG")})
-    way = ("folder/middle.tar.gz", "inner.zip")
+    way = ("folder/middle.tar.gz", "middle.tar", "inner.zip")
 
     def inside(*names: str, verdicts: tuple[str, ...], code: str = "") -> Expected:
         return Expected(
@@ -69,9 +70,9 @@ def _zip(members: Mapping[str, bytes]) -> bytes:
 
 def _tar_gz(members: Mapping[str, bytes]) -> bytes:
     out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w:gz") as archive:
+    with tarfile.open(fileobj=out, mode="w") as archive:
         for name, data in members.items():
             info = tarfile.TarInfo(name)
             info.size = len(data)
             archive.addfile(info, io.BytesIO(data))
-    return out.getvalue()
+    return gzip.compress(out.getvalue(), mtime=0)  # without the time of day
