@@ -82,11 +82,17 @@ def find_scenes(
 def _tracks(sightings: Sequence[Sighting], gap: float) -> Iterator[Track]:
     at = 0
     while at < len(sightings):
-        starts = sightings[at].places[:_STARTS]
-        tracks = (_follow(sightings, at, start, gap) for start in starts)
+        tracks = (_follow(sightings, at, start, gap) for start in _starts(sightings[at].places))
         best, after = max(tracks, key=lambda found: len(found[0].frames))
         yield best
         at = after
+
+
+def _starts(places: Sequence[float]) -> Sequence[float]:
+    """Some of the places, from the first to the last, where there are many."""
+    if len(places) <= _STARTS:
+        return places
+    return [places[number * (len(places) - 1) // (_STARTS - 1)] for number in range(_STARTS)]
 
 
 def _follow(
