@@ -51,9 +51,9 @@ class ContainerFacts:
 class Item:
     """A member, or a container after its members. The outermost comes last; its chain is empty.
 
-    With a `code`, it could not be examined, or a container not be opened; a `source` beside it
-    still has bytes to be digested. Whoever reads a source may get CouldNotCheck from it as well.
-    Sources are to be read before the next item is asked for.
+    With a `code`, it could not be examined, or a container not be opened; where there is a `source`
+    as well, its bytes, or those of them that are left, can still be digested. Reading a source may
+    raise CouldNotCheck too, and must be done before the next item is asked for.
     """
 
     number: int  # from 0, in the order of the walk, which is the same every time
@@ -118,6 +118,7 @@ class _Walk:
         sniffed = entry.sniffed or _UNKNOWN
         if source is not None and code is None and entry.sniffed is None:
             sniffed, code = _look_at(source)
+            source = None if code else source
         if source is None or code is not None or not is_container(sniffed):
             yield from self._item(chain, source, code, sniffed)
             return

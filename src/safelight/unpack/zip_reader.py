@@ -85,6 +85,7 @@ class _Places:
         self._source, self._room = source, room
         self.end = directory.begin
         begins = _begins(source, directory, room.limits.max_members)
+        self._complete = len(begins) <= room.limits.max_members
         self._begins = array("Q", sorted(begins))
         self._given: set[int] = set()  # those of the begins that several members have
         self._note_unlisted(0, self._begins[0] if self._begins else self.end)
@@ -101,7 +102,9 @@ class _Places:
         return end > next_begin
 
     def _note_unlisted(self, begin: int, end: int) -> None:
-        if end - begin > _DESCRIPTOR_BYTES and _find_local(self._source, begin, end) >= 0:
+        if not self._complete or end - begin <= _DESCRIPTOR_BYTES:
+            return
+        if _find_local(self._source, begin, end) >= 0:
             self._room.notes.add(MEMBERS_MISSING)
 
 
