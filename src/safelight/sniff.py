@@ -70,6 +70,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"BZh", "archive", "bzip2"),
     (0, b"\xfd7zXZ\0", "archive", "xz"),
     (0, b"(\xb5/\xfd", "archive", "zstd"),
+    (0, b"P*M\x18", "archive", "zstd"),  # begins with a frame that holds nothing
     (0, b"LZIP", "archive", "lzip"),
     (0, b"\x04\x22M\x18", "archive", "lz4"),
     (0, b"\x1f\x9d", "archive", "compress"),

@@ -58,6 +58,12 @@ def test_streams_one_behind_the_other(name: str) -> None:
     assert walked(made + bytes(512)) == one(NOISE + b"hello", name)
 
 
+def test_zstd_frames_that_hold_nothing() -> None:
+    empty = b"\x50\x2a\x4d\x18\x04\0\0\0note"
+    made = empty + zstd.compress(NOISE) + empty + zstd.compress(b"hello") + empty
+    assert walked(made) == one(NOISE + b"hello", "zstd")
+
+
 @pytest.mark.parametrize("name", PACK)
 def test_what_follows_is_noted(name: str) -> None:
     made = PACK[name](NOISE) + b"\xff\xd8\xff\xe0 a hidden picture"

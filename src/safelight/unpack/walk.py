@@ -170,6 +170,10 @@ def _hold(source: Source, sniffed: Sniffed) -> tuple[int, str | None]:
         return (source.held if forward and not small else len(source.whole)), None
     except CouldNotCheck as exc:
         return 0, exc.code
+    except MemoryError:
+        return 0, "out_of_memory"
+    except OSError:
+        return 0, "read_error"
 
 
 def _entries(
@@ -183,8 +187,10 @@ def _entries(
         raise could_not_check("archive_not_supported")
     try:
         yield from _READERS[sniffed.format](source, room)
-    except (CouldNotCheck, MemoryError):
+    except CouldNotCheck:
         raise
+    except MemoryError as exc:
+        raise could_not_check("out_of_memory") from exc
     except OSError as exc:
         raise could_not_check("read_error") from exc
     except Exception as exc:
