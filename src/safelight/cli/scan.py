@@ -102,6 +102,12 @@ def command(
     or killed, goes on where it was with --resume.
     """
     settings = load_settings()
+    of_dataset = (base, manifest_file_column, carry, layout, part_format)
+    if not (dataset or manifest) and any(of_dataset):
+        raise BadInput(
+            "--base, --manifest-file-column, --carry, --layout and --format are for data sets: give"
+            " --dataset or --manifest as well."
+        )
     if (dataset or manifest) and not resume:
         options = DatasetOptions(
             paths=tuple(paths or ()),
