@@ -10,19 +10,21 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safelight.connectors.facts import check_facts
 from safelight.decode.rules import DecodeLimits
 from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
 from safelight.examine_answers import (
+    GRADED,
     NONSENSE,
     not_checked,
     parse_answer,
     parse_frames,
     parse_members,
     parse_number,
+    parse_skipped,
 )
 from safelight.model import (
     Depth,
@@ -37,6 +39,9 @@ from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
 from safelight.settings import Settings
 from safelight.unpack.rules import UnpackLimits
+
+if TYPE_CHECKING:  # it brings NumPy, which hashing alone does without
+    from safelight.matching.graded import Graded
 
 # Digesting is allowed a second for so many bytes on top of the limits for decoding.
 _SLOWEST_BYTES_PER_SECOND = 20_000_000
@@ -110,12 +115,17 @@ class Examiner:
         self,
         pool: ChildPool | None,
         limits: ExamineLimits | None = None,
+        graded: "Graded | None" = None,
         *,
         carry: Sequence[str] | None = None,
     ) -> None:
-        """`carry`: of data sets, give the facts of these names; of none, the telling ones."""
+        """`graded`: what is not to be decoded, since it is already graded.
+
+        `carry`: of data sets, give the facts of these names; of none, the telling ones.
+        """
         self._pool = pool
         self._limits = limits or ExamineLimits()
+        self._graded = graded
         self._more = {} if carry is None else {"carry": list(carry)}
 
     def examine(self, fd: int, depth: Depth | None = None) -> Examined:
@@ -135,7 +145,7 @@ class Examiner:
         if not stat.S_ISREG(found.st_mode):
             yield Item(examined=not_checked("not_a_file"))
             return
-        walk = _Walk(depth)
+        walk = _Walk(depth, self._graded)
         while True:
             request = request_for(depth, self._limits) | self._more | walk.resumption()
             try:
@@ -151,9 +161,11 @@ class Examiner:
     def _stream(
         self, fd: int, request: dict[str, Any], size: int
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        also = () if self._graded is None else (self._graded.heads,)
         if self._pool is not None:
-            return self._pool.stream(fd, request, more_seconds=size / _SLOWEST_BYTES_PER_SECOND)
-        return _in_this_process(fd, request)
+            more = size / _SLOWEST_BYTES_PER_SECOND
+            return self._pool.stream(fd, request, more_seconds=more, also=also)
+        return _in_this_process(fd, request | {"also": also})
 
     def _without_picture(self, fd: int, size: int, failure: ChildFailed) -> NotChecked:
         request = request_for(Depth(), self._limits) | {"mode": DIGESTS_ONLY}
@@ -197,6 +209,7 @@ class _Walk:
     """How far the walk through one file has come, over the children that it takes."""
 
     depth: Depth
+    graded: "Graded | None" = None
     begun: _Begun | None = None
     _start: int = 0  # the number of the next member wanted
     _failed: ChildFailed | None = None  # what happened to member _start, which is to be digested
@@ -218,7 +231,7 @@ class _Walk:
                 try:
                     untrusted_part = next(untrusted_answers)
                 except StopIteration as stop:
-                    return parse_answer(stop.value, self.depth, self._frames)
+                    return self._examined(stop.value, self.depth)
                 item = self._take(untrusted_part)
                 if item is not None:
                     yield item
@@ -241,12 +254,18 @@ class _Walk:
         number = parse_number(untrusted_part["number"], 1 << 53)
         members = parse_members(untrusted_part["members"])
         depth = Depth(video=self.depth.video)  # members are always hashed exactly
-        examined = parse_answer(untrusted_part["item"], depth, self._frames)
+        examined = self._examined(untrusted_part["item"], depth)
         self._start, self._failed = number + 1, None
         self.begun, self._frames = None, []
         untrusted_facts = untrusted_part.get("facts")
         facts = None if untrusted_facts is None else check_facts(untrusted_facts)
         return Item(members=members, examined=examined, facts=facts)
+
+    def _examined(self, untrusted_answer: dict[str, Any], depth: Depth) -> Examined:
+        """What is said of an item; that it was left out is held against what is graded."""
+        if self.graded is None or GRADED not in untrusted_answer:
+            return parse_answer(untrusted_answer, depth, self._frames)
+        return parse_skipped(untrusted_answer, self.graded.grade_of)
 
     def fail(self, failure: ChildFailed) -> Iterator[Item]:
         """If a member ended the child, have it digested alone, or go past it if that failed too."""
@@ -268,7 +287,13 @@ class _Walk:
 
 def request_for(depth: Depth, limits: ExamineLimits) -> dict[str, Any]:
     """What a child is asked."""
-    return {**depth.to_json(), "limits": limits.to_json(), "start": 0, "failed": None}
+    return {
+        **depth.to_json(),
+        "limits": limits.to_json(),
+        "start": 0,
+        "failed": None,
+        "also": (),
+    }
 
 
 def memory_file(data: bytes) -> int:

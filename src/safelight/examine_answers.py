@@ -6,7 +6,7 @@ Whatever is not of the form that an honest child gives is refused with ChildFail
 import base64
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from safelight.decode.rules import FLAGS, REASONS
@@ -18,15 +18,18 @@ from safelight.model import (
     Examined,
     FrameHashes,
     FrameSampling,
+    Grade,
     HashMode,
     ImageHashes,
     Member,
     NotChecked,
+    Skipped,
     VideoHashes,
 )
 from safelight.sandbox.pool import ChildFailed
 
 NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+GRADED = "graded"  # in an answer: the item was left out
 LONGEST_NAME = 4096  # bytes of a member's name
 MOST_FRAMES = 1_000_000  # of one video
 _DEEPEST = 32
@@ -53,6 +56,21 @@ def parse_answer(
             return _container(untrusted_answer)
         detail = _word(untrusted_answer["detail"])
         return not_checked(untrusted_answer["code"], untrusted_answer, detail)
+    except NONSENSE as exc:
+        raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
+
+
+def parse_skipped(
+    untrusted_answer: dict[str, Any], grade_of: Callable[[Digests], Grade | None]
+) -> Skipped:
+    """An item that a child did not decode since it is already graded, if that is so."""
+    try:
+        digests = _all_digests(untrusted_answer)
+        grade = grade_of(digests)
+        if grade is None:
+            raise ValueError("not graded")
+        kind, form = _word(untrusted_answer["kind"]), _word(untrusted_answer["format"])
+        return Skipped(digests=digests, kind=kind, format=form, grade=grade)
     except NONSENSE as exc:
         raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
 

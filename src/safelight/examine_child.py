@@ -21,9 +21,10 @@ from safelight.examine import (
     memory_file,
     request_for,
 )
-from safelight.examine_answers import pack_frame, pack_member
+from safelight.examine_answers import GRADED, pack_frame, pack_member
 from safelight.hashing.digests import Digester
 from safelight.hashing.perceptual import Perceptual, hash_pixels
+from safelight.matching.graded_heads import is_graded
 from safelight.model import Depth, FrameHashes, FrameSampling, HashMode
 from safelight.source import Source
 from safelight.unpack import walk as unpack
@@ -124,6 +125,8 @@ def examine_source(source: Source, request: dict[str, Any]) -> Answers:
     answer = yield from _digested(source)
     if "code" in answer or request["mode"] == DIGESTS_ONLY:
         return answer
+    if any(is_graded(heads, answer["digests"]) for heads in request["also"]):
+        return {**answer, GRADED: True}
     try:
         if source.sniffed.may_be_video:
             return {**answer, **(yield from _video(source, request))}

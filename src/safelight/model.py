@@ -109,12 +109,16 @@ class Depth:
 
 
 class Verdict(StrEnum):
-    """The machine's answer about one file. It never says that something is illegal, or clean."""
+    """The machine's answer about one file. It never says that something is illegal, or clean.
+
+    `skipped`: the file was left out, as asked, because it is already graded; nothing was decoded.
+    """
 
     KNOWN = "known"
     SIMILAR = "similar"
     NO_MATCH = "no_match"
     UNREADABLE = "unreadable"
+    SKIPPED = "skipped"
 
 
 FOUND = frozenset({Verdict.KNOWN, Verdict.SIMILAR})
@@ -299,7 +303,31 @@ class NotChecked:
     digests: Digests | None = None
 
 
-Examined = ImageHashes | VideoHashes | Container | NotChecked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """What an earlier file says of a file by its digest; empty where it does not say."""
+
+    file: str  # its name
+    verdict: str = ""  # of an earlier scan
+    their_class: str = ""  # the class a source gives it
+
+    def to_json(self) -> dict[str, str]:
+        """The grade as rows write it."""
+        told = {"file": self.file, "verdict": self.verdict, "class": self.their_class}
+        return {name: value for name, value in told.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A file that was left out because it is already graded: digested, and not decoded."""
+
+    digests: Digests
+    kind: str
+    format: str
+    grade: Grade
+
+
+Examined = ImageHashes | VideoHashes | Container | NotChecked | Skipped
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

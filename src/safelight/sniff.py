@@ -1,6 +1,7 @@
 """What a file is, from its first bytes. Pure; a file's name is never asked."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 HEAD_BYTES = 4096
@@ -81,7 +82,6 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"BZh", "archive", "bzip2"),
     (0, b"\xfd7zXZ\0", "archive", "xz"),
     (0, b"(\xb5/\xfd", "archive", "zstd"),
-    (0, b"]\0\0", "archive", "lzma"),
     (0, b"LZIP", "archive", "lzip"),
     (0, b"\x04\x22M\x18", "archive", "lz4"),
     (0, b"\x1f\x9d", "archive", "compress"),
@@ -129,16 +129,11 @@ def sniff(head: bytes) -> Sniffed:
         return Sniffed(*_RIFF[head[8:12]])
     if head[4:8] == b"ftyp":
         return _sniff_boxes(head)
-    if head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES:
-        return Sniffed("image", "bmp")
-    if _is_mpeg_audio(head):
-        return Sniffed("audio", "mp3")
-    if _is_transport_stream(head):
-        return Sniffed("video", "mpegts")
-    if _is_tar_header(head[:512]):
-        return Sniffed("archive", "tar")
-    if head[4:8] in _QUICKTIME_BOXES and head[12:13] != b"":
-        return Sniffed("video", "mp4")
+    for is_one, kind, name in _BY_STRUCTURE:
+        if is_one(head):
+            return Sniffed(kind, name)
+    if mail := _sniff_mail(head.removeprefix(b"\xef\xbb\xbf")):
+        return Sniffed("mail", mail)
     return _sniff_text(head)
 
 
@@ -147,13 +142,29 @@ def is_disc_image(at_iso_bytes: bytes) -> bool:
     return at_iso_bytes in (b"CD001", b"BEA01")
 
 
-def _is_tar_header(block: bytes) -> bool:
-    """Whether it is the header of an old tar, which has no signature but a sum of its bytes."""
+def _is_lzma(head: bytes) -> bool:
+    """Whether it begins as an .lzma file, which has no signature: what xz itself takes."""
+    if len(head) < 13 or head[0] != 0x5D:
+        return False
+    dictionary, size = _little(head, 1, 4), _little(head, 5, 8)
+    usual = dictionary in {1 << bits for bits in range(12, 32)} | {
+        3 << bits for bits in range(11, 31)
+    }
+    return usual and (size == (1 << 64) - 1 or size < 1 << 38)
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Whether it begins as an old tar, which has no signature but a sum of its header's bytes."""
+    block = head[:512]
     try:
         stated = int(block[148:156].strip(b"\0 ") or b"x", 8)
     except ValueError:
         return False
     return len(block) == 512 and block[0] != 0 and stated == sum(block) - sum(block[148:156]) + 256
+
+
+def _is_bmp(head: bytes) -> bool:
+    return head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES
 
 
 _BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
@@ -164,6 +175,10 @@ _QUICKTIME_BOXES = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
 # Packets of a transport stream: as they are, with a time code in front, with a check sum behind.
 _TRANSPORT_PACKETS = ((0, 188), (4, 192), (0, 204))
+
+
+def _is_quicktime(head: bytes) -> bool:
+    return head[4:8] in _QUICKTIME_BOXES and head[12:13] != b""
 
 
 def _is_transport_stream(head: bytes) -> bool:
@@ -237,14 +252,22 @@ def _mpeg_audio_frame(data: bytes) -> int:
     return (72 if layer == 3 and version != 3 else 144) * bits // samples + padding
 
 
+_BY_STRUCTURE: tuple[tuple[Callable[[bytes], bool], str, str], ...] = (
+    (_is_bmp, "image", "bmp"),
+    (_is_mpeg_audio, "audio", "mp3"),
+    (_is_transport_stream, "video", "mpegts"),
+    (_is_lzma, "archive", "lzma"),
+    (_is_old_tar, "archive", "tar"),
+    (_is_quicktime, "video", "mp4"),
+)
+
+
 def _sniff_text(head: bytes) -> Sniffed:
     text = _text(head)
     if not text or any(char < " " and char not in "\t\n\r\f\x1b" for char in text):
         return Sniffed("other", "unknown")
     if "<svg" in text[:1000]:
         return Sniffed("image", "svg")
-    if mail := _sniff_mail(head.removeprefix(b"\xef\xbb\xbf")):
-        return Sniffed("mail", mail)
     return Sniffed("text", "text")
 
 

@@ -572,6 +572,12 @@ def test_options_of_a_data_set_need_one(safelight, tree, listed, tmp_path):
     assert (ran.code, "nothing to audit" in ran.err) == (2, True)
 
 
+def test_options_of_other_scans_are_refused(audit, tree):
+    for option in ("--resume", "--exhibit", "--skip-known"):
+        ran = audit(tree, "--dataset", option, "last")
+        assert (ran.code, "the same command again goes on" in ran.err) == (2, True)
+
+
 def test_plain_folders(audit, tree, tmp_path):
     ran = audit(tree, "--dataset")
     assert ran.code == 2

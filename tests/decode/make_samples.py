@@ -58,9 +58,10 @@ def write_videos() -> None:
     tiny = clip(scene(3, 12, 96, 72), options={"x264-params": "bframes=2:keyint=6", "crf": "34"})
     (VIDEO_FOLDER / "h264.mp4").write_bytes(tiny)
     crf = {"crf": "32"}
+    vp9 = clip(moving(125), container="webm", codec="libvpx-vp9", rate=25, options=crf)
     files = {
         "moving.mp4": clip(moving(150), rate=Fraction(30000, 1001), options=crf),
-        "moving.webm": clip(moving(125), container="webm", codec="libvpx-vp9", rate=25, options=crf),
+        "moving.webm": vp9,
         "moving.avi": clip(moving(60), container="avi", codec="mpeg4", rate=12),
     }
     for name, data in files.items():

@@ -2,8 +2,10 @@
 
 import io
 import os
+import tempfile
 from collections.abc import Iterator
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av
@@ -49,8 +51,23 @@ def clip(
     muxer: dict[str, str] | None = None,
 ) -> bytes:
     """The file; `times` are the time stamps, in frames, where they are not 0, 1, 2, …"""
-    out = io.BytesIO()
-    with av.open(out, "w", format=container, options=muxer or {}) as file:
+    with tempfile.NamedTemporaryFile() as out:  # FFmpeg itself reads it again for "faststart"
+        _write(out.name, frames, container, codec, rate, pixels, times, options, muxer)
+        return Path(out.name).read_bytes()
+
+
+def _write(
+    path: str,
+    frames: Iterator[Image.Image],
+    container: str,
+    codec: str,
+    rate: int | Fraction,
+    pixels: str,
+    times: list[int] | None,
+    options: dict[str, str] | None,
+    muxer: dict[str, str] | None,
+) -> None:
+    with av.open(path, "w", format=container, options=muxer or {}) as file:
         stream: Any = None
         for number, image in enumerate(frames):
             if stream is None:
@@ -62,22 +79,44 @@ def clip(
             frame.pts = number if times is None else times[number]
             file.mux(stream.encode(frame))
         file.mux(stream.encode())
-    return out.getvalue()
 
 
-def sound(container: str = "mp4", codec: str = "aac") -> bytes:
+def sound(container: str = "mp4") -> bytes:
     """A file that holds a second of silence and no picture."""
     out = io.BytesIO()
     with av.open(out, "w", format=container) as file:
-        stream: Any = file.add_stream(codec, rate=44100)
+        for packet in _silence(file.add_stream("aac", rate=44100)):
+            file.mux(packet)
+    return out.getvalue()
+
+
+def _silence(stream: Any) -> Iterator[Any]:
+    for number in range(40):
         frame = av.AudioFrame(format="fltp", layout="mono", samples=1024)
-        frame.rate = 44100
+        frame.rate, frame.pts = 44100, number * 1024
         for plane in frame.planes:
             plane.update(bytes(plane.buffer_size))
-        for number in range(40):
-            frame.pts = number * 1024
-            file.mux(stream.encode(frame))
-        file.mux(stream.encode())
+        yield from stream.encode(frame)
+    yield from stream.encode()
+
+
+def with_sound_and_titles() -> bytes:
+    """Two seconds of video, with sound and subtitles beside it."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as file:
+        silence = file.add_stream("aac", rate=44100)
+        titles = file.add_mux_stream("subrip")
+        picture = file.add_stream("libx264", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 192, 144, "yuv420p"
+        for packet in _silence(silence):
+            file.mux(packet)
+        title = av.Packet(b"words")
+        title.stream, title.pts, title.dts, title.duration = titles, 0, 0, 1000
+        title.time_base = Fraction(1, 1000)
+        file.mux(title)
+        for image in scene(1, 20):
+            file.mux(picture.encode(VideoFrame.from_image(image)))
+        file.mux(picture.encode())
     return out.getvalue()
 
 

@@ -35,7 +35,7 @@ def test_a_list_comes_back_as_it_was_made(store: Store) -> None:
         **{name: getattr(new, name) for name in new.__dataclass_fields__},
         "permitted_purposes": ("export", "match"),
     }
-    assert (found.enabled, found.change) == (True, 0)
+    assert (found.state, found.change) == ("enabled", 0)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_a_list_comes_back_as_it_was_made(store: Store) -> None:
         {"name": " a"},
         {"name": "a\nb"},
         {"name": "x" * 101},
-        {"meaning": "ignore"},  # comes with the matching rules, not before
+        {"meaning": "illegal"},
         {"meaning": "source_term"},  # the term itself is missing
         {"source_term": "B1"},  # a term without that meaning
         {"permitted_purposes": ("sell",)},
@@ -84,19 +84,19 @@ def test_counts_and_delete(store: Store) -> None:
     with store.transaction() as tx:
         counts = {found.name: found.counts for found in lists.all_lists(tx)}
         assert counts == {"one": {Algorithm.PDQ: 1, Algorithm.MD5: 1}, "two": {}}
-        assert lists.count(tx, one) == {"pdq": 1, "md5": 1, "sha1": 0, "sha256": 0}
+        assert lists.count(tx, one) == {"pdq": 1, "md5": 1, "sha1": 0, "sha256": 0, "vpdq": 0}
         assert lists.delete(tx, one) == 2
         assert lists.delete(tx, two) == 0
     with pytest.raises(ListNotFound), store.transaction() as tx:
-        lists.enable(tx, one)
+        lists.set_state(tx, one, "enabled")
 
 
 def test_every_change_is_audited_with_its_actor(store: Store) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, _new())
-        lists.disable(tx, one)
+        lists.set_state(tx, one, "disabled")
     with store.transaction(actor="other") as tx:
-        lists.enable(tx, one)
+        lists.set_state(tx, one, "enabled")
         imports.import_entries(tx, one, [HashRow(1, Algorithm.MD5, bytes(16))])
         lists.delete(tx, one)
     with store.transaction() as tx:
@@ -149,7 +149,7 @@ def test_a_refusal_is_audited_whatever_ends_the_transaction(store: Store) -> Non
 def test_which_lists_are_matched_against(store: Store) -> None:
     with store.transaction() as tx:
         lists.create(tx, _new("good"))
-        lists.disable(tx, lists.create(tx, _new("off")))
+        lists.set_state(tx, lists.create(tx, _new("off")), "disabled")
         lists.create(tx, _new("old", expires_at=NOW - timedelta(seconds=1)))
         usable, reasons = lists.lists_for_matching(tx, now=NOW)
         assert [found.name for found in usable] == ["good"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from safelight.bulk.stamp import Stamp
 from safelight.matching.rules import PARTIAL, fully_checked
 from safelight.model import (
     Answer,
@@ -15,9 +16,12 @@ from safelight.model import (
     Item,
     Member,
     NotChecked,
+    Skipped,
     Verdict,
     VideoHashes,
 )
+
+ALREADY_GRADED = "already_graded"
 
 
 def path_fields(path: bytes) -> dict[str, str]:
@@ -65,7 +69,10 @@ def scan_row(
     members: Sequence[Member] = (),
     more: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """The row of one item, as documented in docs/reference/scan-results.md, and `more` fields."""
+    """The row of one item, as documented in docs/reference/scan-results.md.
+
+    `more` is what is told of the item from elsewhere (an exhibit, a manifest), and stands last.
+    """
     examined = answer.examined
     row: dict[str, Any] = {
         **path_fields(path),
@@ -80,6 +87,8 @@ def scan_row(
         "pdq": None,
         "pdq_quality": None,
     }
+    if answer.observed:
+        row["observed"] = [match.to_json() for match in answer.observed]
     return row | _facts(examined) | dict(more or {})
 
 
@@ -87,6 +96,8 @@ def _facts(examined: Examined) -> dict[str, Any]:
     """What is told of one kind of item and not of others."""
     if isinstance(examined, NotChecked):
         return {"code": examined.code}
+    if isinstance(examined, Skipped):
+        return {"skipped": ALREADY_GRADED, "earlier": examined.grade.to_json()}
     flags = {"flags": list(examined.flags)}
     if isinstance(examined, Container):
         return {"members": examined.members, **flags}
@@ -99,6 +110,14 @@ def _facts(examined: Examined) -> dict[str, Any]:
         }
     pdq = {"pdq": examined.pdq, "pdq_quality": examined.pdq_quality}
     return {**pdq, "mode": examined.mode.value, **flags}
+
+
+def exhibit_fields(exhibit: str, answer: Answer, stamp: Stamp | None) -> dict[str, Any]:
+    """What a row tells of an exhibit's item: `exhibit`, `size`, and `times` of what is a file."""
+    digests = answer.examined.digests
+    size = None if digests is None else digests.size
+    told = {"size": size} if stamp is None else stamp.to_json()
+    return {"exhibit": exhibit, **told}
 
 
 def hash_row(path: bytes, item: Item) -> dict[str, Any]:
@@ -143,6 +162,11 @@ def _image_fields(examined: ImageHashes) -> dict[str, Any]:
     return row
 
 
+def is_skipped(row: dict[str, Any]) -> bool:
+    """Whether the row is about something that was left out, as asked."""
+    return bool(row["verdict"] == Verdict.SKIPPED)
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts over rows; what a scan's summary and exit code are made from."""
@@ -159,7 +183,7 @@ class Tally:
         self.files += not is_member(row)
         if "code" in row:
             self.not_checked[row["code"]] += 1
-        elif not row["fully_checked"]:
+        elif not row["fully_checked"] and not is_skipped(row):
             self.partly_checked += 1
             self.in_part.update(flag for flag in row.get("flags", ()) if flag in PARTIAL)
 
@@ -180,6 +204,11 @@ class Tally:
     def found(self) -> int:
         """Items that are known or similar."""
         return self.verdicts[Verdict.KNOWN] + self.verdicts[Verdict.SIMILAR]
+
+    @property
+    def skipped(self) -> int:
+        """Items left out because they are already graded."""
+        return self.verdicts[Verdict.SKIPPED]
 
     @property
     def unchecked(self) -> int:

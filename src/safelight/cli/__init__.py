@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 from typer.main import get_command
 
 from safelight import __version__
@@ -68,7 +69,8 @@ def build(called: Sequence[str] = tuple(COMMANDS)) -> Any:
         else:
             command: Callable[..., None] = getattr(module, "command", _not_called)
             epilog = getattr(module, "EPILOG", None)
-            app.command(name, short_help=summary, epilog=epilog)(command)
+            kind: type[TyperCommand] = getattr(module, "Command", TyperCommand)
+            app.command(name, cls=kind, short_help=summary, epilog=epilog)(command)
     return get_command(app)
 
 

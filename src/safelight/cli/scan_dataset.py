@@ -27,8 +27,8 @@ from safelight.bulk.walk import check_roots, outermost
 from safelight.cli import EXIT_ERROR
 from safelight.cli.dataset_progress import DatasetProgress
 from safelight.cli.output import Output, count_of, emit, say
-from safelight.cli.report import FoundTable, print_summary, print_what_now
 from safelight.cli.stopping import stop_on_signal
+from safelight.cli.summary import FoundTable, print_summary, print_what_now
 from safelight.cli.work import load_matcher
 from safelight.connectors.manifest import ManifestColumns, format_of
 from safelight.connectors.objects import check_url, is_remote

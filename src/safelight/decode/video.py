@@ -26,7 +26,8 @@ def open_video(source: Source, limits: VideoLimits, sampling: FrameSampling) -> 
     """Open a video and decode its first frame; the others are decoded as they are taken.
 
     With SECOND the frames are those vPDQ hashes (docs/explanation/video.md says where there are
-    more), in full RGB; with KEY_FRAMES those that stand alone in the stream, at most one in two seconds.
+    more), in full RGB; with KEY_FRAMES those that stand alone in the stream, at most one in two
+    seconds, mostly luma only.
 
     Raises CouldNotCheck for what is refused or cannot be decoded, and MemoryError; taking a frame
     may raise them too. Once it has been raised no more frames come; those taken were good.
@@ -49,7 +50,8 @@ def open_video(source: Source, limits: VideoLimits, sampling: FrameSampling) -> 
 def prepare() -> None:
     """Load the decoders, where they are installed, while files may still be opened."""
     if installed():
-        _decoder()
+        _decoder().load_all()
+        samples()
 
 
 @cache

@@ -6,7 +6,10 @@ protocol that could open a second file or an address. Sound and subtitles are dr
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import av
@@ -37,6 +40,13 @@ _LONGEST_DURATION = 1e9  # seconds; files say all sorts of things
 
 # Formats whose first plane is luma, a byte each.
 _LUMA_FIRST = ("yuv410p", "yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p", "nv12", "gray")
+
+
+def load_all() -> None:
+    """Load every module of PyAV: it would load some when it first meets a stream of their kind."""
+    for module in pkgutil.walk_packages(av.__path__, "av."):
+        if module.name not in ("av.__main__", "av.datasets"):
+            import_module(module.name)
 
 
 class _Bytes:
@@ -82,6 +92,15 @@ def open_video(
         raise could_not_check("damaged") from exc
     reader = _Reader(container, limits, sampling, seconds)
     return reader.video(source.sniffed.format)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A decoded frame, its number in the order of showing, and its time in seconds."""
+
+    number: int
+    time: float
+    frame: VideoFrame
 
 
 class _Reader:
@@ -154,23 +173,41 @@ class _Reader:
 
     def _frames(self) -> Iterator[Frame]:
         """The frames to hash, as they are decoded."""
-        clock, picker = Clock(self._rate), self._picker()
         taken = 0
         try:
-            for number, decoded in enumerate(self._decoded()):
-                time = clock.tell(self._stamp(decoded.pts))
-                if not picker.takes(number, time):
-                    continue
+            for shown in self._chosen():
                 if taken == self._limits.max_frames:
                     self.flags.add("frames_capped")
                     return
-                frame = self._frame(decoded, number, time)
+                frame = self._frame(shown)
                 if frame is not None:
                     taken += 1
                     yield frame
             self._note_missing()
         finally:
             self._container.close()
+
+    def _chosen(self) -> Iterator[_Shown]:
+        picker, waiting = self._picker(), None
+        for shown in self._shown():
+            if waiting is not None and picker.is_overdue(shown.time):
+                picker.took(waiting.time)
+                yield waiting
+            waiting = shown
+            if picker.takes(shown.number):
+                picker.took(shown.time)
+                waiting = None
+                yield shown
+        if waiting is not None and picker.is_overdue(waiting.time + self._lasts(waiting.frame)):
+            yield waiting
+
+    def _shown(self) -> Iterator[_Shown]:
+        clock = Clock(self._rate)
+        for number, frame in enumerate(self._decoded()):
+            yield _Shown(number, clock.tell(self._stamp(frame.pts)), frame)
+
+    def _lasts(self, frame: VideoFrame) -> float:
+        return self._stamp(frame.duration) or 0.0
 
     def _picker(self) -> RegularPicker:
         if self._only_keys:
@@ -246,10 +283,11 @@ class _Reader:
     def _note_missing(self) -> None:
         """Set the flag where the file lists more frames than it holds."""
         listed = self._stream.frames if self._container.format.name.startswith("mov") else 0
-        if self._packets < listed:
+        if self._packets < listed and "frames_capped" not in self.flags:
             self.flags.add("truncated")
 
-    def _frame(self, decoded: VideoFrame, number: int, time: float) -> Frame | None:
+    def _frame(self, shown: _Shown) -> Frame | None:
+        decoded, number, time = shown.frame, shown.number, shown.time
         self._check_pixels(decoded.width, decoded.height)
         if self._only_keys:
             number = round(time * (self._rate or 25))

@@ -3,7 +3,7 @@
 vPDQ hashes every frame whose number, counted as frames leave the decoder, is a multiple of the
 whole frames in a second. That is one a second where frames come at a constant rate. Where they do
 not, frames would go unseen for long stretches, so that more are taken here: those vPDQ takes, and
-one wherever a second and a half has gone by without.
+the one on the screen whenever a second and a half went by without.
 """
 
 from dataclasses import dataclass
@@ -53,13 +53,17 @@ class RegularPicker:
         self._gap = LONGEST_GAP * seconds
         self._last = 0.0
 
-    def takes(self, number: int, time: float) -> bool:
-        """Whether frame `number`, which is at `time` in seconds, is hashed; asked in order."""
-        regular = number == 0 if self._every is None else number % self._every == 0
-        if regular or time - self._last >= self._gap:
-            self._last = time
-            return True
-        return False
+    def takes(self, number: int) -> bool:
+        """Whether frame `number` is one that vPDQ hashes."""
+        return number == 0 if self._every is None else number % self._every == 0
+
+    def is_overdue(self, time: float) -> bool:
+        """Whether so long went by without a frame that the one shown before `time` is taken."""
+        return time - self._last >= self._gap
+
+    def took(self, time: float) -> None:
+        """Note that the frame at `time` was taken."""
+        self._last = time
 
 
 class KeyFramePicker:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from safelight.source import Source
+from safelight.unpack.inflate import checked
 from safelight.unpack.packed import PackedSource, Room, pieces
 from safelight.unpack.rules import could_not_check
 
@@ -82,22 +83,27 @@ class FlowingCursor:
         """Whether it is known that fewer than `length` bytes are left: it never is."""
         return False
 
-    def member(self, length: int) -> Source:
-        """The next `length` bytes as a source, to be touched before the cursor moves."""
-        start, end = self.at, self.at + length
+    def member(self, length: int, crc: int | None = None) -> Source:
+        """The next `length` bytes as a source, to be touched before the cursor moves.
+
+        With `crc`, their CRC-32, they are checked.
+        """
+        start = self.at
 
         def unpack() -> Iterator[bytes]:
-            at = start
-            while at < end:
-                if self.at != at:  # it has flown past
-                    raise could_not_check("member_too_large")
-                piece = next(self._pieces(end - at), b"")
-                if not piece:
-                    raise could_not_check("member_damaged")
-                at += len(piece)
-                yield piece
+            return checked(self._from(start, start + length), length, crc)
 
         return PackedSource(unpack, self._room, size=length, once=True)
+
+    def _from(self, at: int, end: int) -> Iterator[bytes]:
+        while at < end:
+            if self.at != at:  # it has flown past
+                raise could_not_check("member_too_large")
+            piece = next(self._pieces(end - at), b"")
+            if not piece:
+                return
+            at += len(piece)
+            yield piece
 
     def _pieces(self, length: int) -> Iterator[bytes]:
         while length > 0:

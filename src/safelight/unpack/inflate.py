@@ -5,7 +5,9 @@ import lzma
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
+
+import inflate64
 
 from safelight.unpack.packed import Room
 from safelight.unpack.rules import DICTIONARY_BYTES, MEMBERS_MISSING, could_not_check
@@ -63,6 +65,79 @@ class Deflate:
         out = self._inner.decompress(self._inner.unconsumed_tail + data, max_length)
         self.needs_input = len(out) < max_length and not self._inner.unconsumed_tail
         return out
+
+
+class Bounded:
+    """A decompressor for a stream that has no mark at its end, but a known size unpacked."""
+
+    def __init__(self, inner: "Inflater", size: int) -> None:
+        self._inner = inner
+        self._left = size
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the packed stream has ended."""
+        return self._left == 0 or self._inner.eof
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing more comes without further packed bytes."""
+        return self._inner.needs_input
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take packed bytes, give up to `max_length` of what they unpack to."""
+        out = self._inner.decompress(data, min(max_length, self._left))
+        self._left -= len(out)
+        return out
+
+
+class Deflate64:
+    """Deflate64, with the face of the others."""
+
+    _STEP = 4096  # it gives all that it can at once, up to a thousand times as much
+
+    def __init__(self) -> None:
+        self._inner = inflate64.Inflater()
+        self._packed = b""
+        self._unpacked = b""
+        self.unused_data = b""
+
+    @property
+    def eof(self) -> bool:
+        """Whether the packed stream has ended."""
+        return bool(self._inner.eof) and not self._unpacked
+
+    @property
+    def needs_input(self) -> bool:
+        """Whether nothing more comes without further packed bytes."""
+        return not self._packed and not self._unpacked
+
+    def decompress(self, data: bytes, max_length: int) -> bytes:
+        """Take packed bytes, give up to `max_length` of what they unpack to."""
+        self._packed += data
+        if not self._unpacked:
+            step, self._packed = self._packed[: self._STEP], self._packed[self._STEP :]
+            self._unpacked = self._inner.inflate(step)
+        out, self._unpacked = self._unpacked[:max_length], self._unpacked[max_length:]
+        return out
+
+
+def raw_lzma(filters: list[dict[str, Any]], size: int) -> Inflater:
+    """For a bare LZMA stream that unpacks to `size` bytes."""
+    if any(only.get("dict_size", 0) > DICTIONARY_BYTES for only in filters):
+        raise could_not_check("out_of_memory")
+    return Bounded(lzma.LZMADecompressor(lzma.FORMAT_RAW, filters=filters), size)
+
+
+def lzma1_filter(properties: bytes) -> dict[str, Any]:
+    """What five bytes of properties say. Raises CouldNotCheck for what LZMA cannot be."""
+    if len(properties) != 5 or properties[0] >= 225:
+        raise could_not_check("member_damaged")
+    rest, lc = divmod(properties[0], 9)
+    pb, lp = divmod(rest, 5)
+    size = max(4096, int.from_bytes(properties[1:], "little"))
+    return {"id": lzma.FILTER_LZMA1, "dict_size": size, "lc": lc, "lp": lp, "pb": pb}
 
 
 def gzip_member() -> Inflater:
@@ -157,3 +232,14 @@ def _decompress(inflater: Inflater, data: bytes) -> bytes:
     except _ERRORS as exc:
         wants_memory = "emory" in str(exc)
         raise could_not_check("out_of_memory" if wants_memory else "member_damaged") from exc
+
+
+def checked(unpacked: Iterator[bytes], size: int, crc: int | None) -> Iterator[bytes]:
+    """The same; raises CouldNotCheck at the end where length or CRC-32 are not as stated."""
+    found_size, found_crc = 0, 0
+    for piece in unpacked:
+        found_size += len(piece)
+        found_crc = zlib.crc32(piece, found_crc)
+        yield piece
+    if found_size != size or crc not in (None, found_crc):
+        raise could_not_check("member_damaged")

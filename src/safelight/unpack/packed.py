@@ -17,11 +17,15 @@ SMALL_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A member as a reader finds it. Without a source there is a code, with one there may be."""
+    """A member as a reader finds it. Without a source there is a code, with one there may be.
+
+    `sniffed` is what it is where the container says so, not its first bytes.
+    """
 
     member: Member
     source: Source | None = None
     code: str | None = None
+    sniffed: Sniffed | None = None
 
 
 class Room:

@@ -7,7 +7,7 @@ from safelight.errors import CouldNotCheck
 from safelight.model import Member
 from safelight.sniff import Sniffed
 from safelight.source import Source
-from safelight.unpack import single, tar_reader, zip_reader
+from safelight.unpack import mail, mbox, pdf, seven_zip, single, tar_reader, zip_reader
 from safelight.unpack.packed import Entry, PackedSource, Room
 from safelight.unpack.rules import (
     TOO_DEEP,
@@ -24,9 +24,15 @@ Reader = Callable[[Source, Room], Iterator[Entry]]
 _READERS: dict[str, Reader] = {
     "zip": zip_reader.members,
     "tar": tar_reader.members,
+    "7z": seven_zip.members,
+    "mbox": mbox.members,
+    "eml": mail.members,
+    "mht": mail.members,
+    "pdf": pdf.members,
 }
 _COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zstd"})
 _READ_FORWARD = _COMPRESSED | {"tar"}
+_READ_WHOLE = frozenset({"eml", "mht"})
 _UNKNOWN = Sniffed("other", "unknown")
 _SMALL_BYTES = 32 << 20
 
@@ -66,7 +72,7 @@ def walk(source: Source, limits: UnpackLimits | None = None, *, start: int = 0) 
     which are containers. Raises MemoryError, and OSError where the beginning cannot be read.
     """
     limits = limits or UnpackLimits()
-    yield from _Walk(limits, start).container(source, (), 1, Room(limits))
+    yield from _Walk(limits, start).container(source, source.sniffed, (), 1, Room(limits))
 
 
 class _Walk:
@@ -78,10 +84,15 @@ class _Walk:
         self._next = 0
 
     def container(
-        self, source: Source, chain: tuple[Member, ...], depth: int, around: Room
+        self,
+        source: Source,
+        sniffed: Sniffed,
+        chain: tuple[Member, ...],
+        depth: int,
+        around: Room,
     ) -> Iterator[Item]:
         """The items inside, then the container's own."""
-        sniffed, count = source.sniffed, 0
+        count = 0
         held, code = _hold(source, sniffed)
         room = around.inside(held)
         try:
@@ -104,8 +115,8 @@ class _Walk:
         self, entry: Entry, around: tuple[Member, ...], depth: int, room: Room
     ) -> Iterator[Item]:
         chain, source, code = (*around, entry.member), entry.source, entry.code
-        sniffed = _UNKNOWN
-        if source is not None and code is None:
+        sniffed = entry.sniffed or _UNKNOWN
+        if source is not None and code is None and entry.sniffed is None:
             sniffed, code = _look_at(source)
         if source is None or code is not None or not is_container(sniffed):
             yield from self._item(chain, source, code, sniffed)
@@ -115,7 +126,7 @@ class _Walk:
             room.notes.add(TOO_DEEP)
             yield from self._item(chain, source, "too_deep", sniffed)
         else:
-            yield from self.container(source, chain, depth, room)
+            yield from self.container(source, sniffed, chain, depth, room)
 
     def _item(
         self,
@@ -151,7 +162,7 @@ def _look_at(source: Source) -> tuple[Sniffed, str | None]:
 def _hold(source: Source, sniffed: Sniffed) -> tuple[int, str | None]:
     """Unpack a container that must be read at will: what it keeps in memory, or why it cannot."""
     if not isinstance(source, PackedSource):
-        return 0, None
+        return (source.size if sniffed.format in _READ_WHOLE else 0), None
     forward = sniffed.format in _READ_FORWARD and not source.once
     small = source.known_size is not None and source.known_size <= _SMALL_BYTES
     try:

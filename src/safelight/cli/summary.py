@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from safelight.bulk.rows import Tally, path_of
+from safelight.bulk.rows import Tally, is_skipped, path_of
 from safelight.cli.output import count_of, print_table, say
 from safelight.files import show_path
 from safelight.model import Verdict
@@ -20,6 +20,7 @@ _WORDS = {
     Verdict.SIMILAR: "similar",
     Verdict.NO_MATCH: "no match",
     Verdict.UNREADABLE: "not checked",
+    Verdict.SKIPPED: "left out",
 }
 
 DEFAULT_CONTACT = (
@@ -52,6 +53,8 @@ class FoundTable:
 
     def add(self, row: dict[str, Any]) -> None:
         """Keep the row if a person must see it and there is room."""
+        if is_skipped(row):
+            return
         if row["matches"]:
             self._found.add(row)
         elif not row["fully_checked"]:
@@ -107,6 +110,7 @@ _MEANING = {
     Verdict.SIMILAR: "similar: near an entry of a list",
     Verdict.NO_MATCH: "no match: nothing near on these lists; this does not mean harmless",
     Verdict.UNREADABLE: "not checked: could not be examined",
+    Verdict.SKIPPED: "left out: already graded (--skip-known), not looked at again",
 }
 
 
