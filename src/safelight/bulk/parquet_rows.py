@@ -56,6 +56,8 @@ SCHEMA = pa.schema(
     }
 )
 
+_NAMES = tuple(SCHEMA.names)  # asked of the schema, they are made anew each time
+
 
 class ParquetRows:
     """Writes rows into an open file, a row group at a time."""
@@ -83,11 +85,11 @@ class ParquetRows:
 
 
 def _to_record(row: dict[str, Any]) -> dict[str, Any]:
-    record = {name: row[name] for name in SCHEMA.names if name in row}
+    record = {name: row[name] for name in _NAMES if name in row}
     if record.get("pdq") is not None:
         record["pdq"] = bytes.fromhex(record["pdq"])
     record["manifest"] = list(row.get("manifest", {}).items())
-    other = {name: value for name, value in row.items() if name not in SCHEMA.names}
+    other = {name: value for name, value in row.items() if name not in _NAMES}
     if other:
         record["other"] = json.dumps(other, ensure_ascii=False)
     return record

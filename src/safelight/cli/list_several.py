@@ -184,5 +184,8 @@ Examples:
   safelight list stats
   safelight list stats hotline --output json
 """,
-    "retract": '\b\nExample:\n  safelight list retract hotline --source "Example hotline" --id A-17\n',
+    "retract": """\b
+Example:
+  safelight list retract hotline --source "Example hotline" --id A-17
+""",
 }

@@ -190,6 +190,12 @@ def command(
     was scanned, against what, and with what versions.
     """
     settings = load_settings()
+    of_dataset = (base, manifest_file_column, carry, layout, part_format)
+    if not (dataset or manifest) and any(of_dataset):
+        raise BadInput(
+            "--base, --manifest-file-column, --carry, --layout and --format are for data sets: give"
+            " --dataset or --manifest as well."
+        )
     sources = Sources.of(lists, hashes, algorithm)
     policy = MatchPolicy(
         radius=radius,
@@ -197,7 +203,8 @@ def command(
         video_percent=video_percent,
         scene_seconds=scene_seconds,
     )
-    if (dataset or manifest) and not resume:
+    if dataset or manifest:
+        _refuse_others(context, _WITH_DATASET, _DATASET_ALONE)
         options = DatasetOptions(
             paths=tuple(paths or ()),
             manifest=manifest,
@@ -251,6 +258,15 @@ def command(
         raise typer.Exit(run(settings, prepared, output).run(jobs))
 
 
+_WITH_DATASET = (
+    *("paths", "lists", "hashes", "algorithm", "radius", "min_quality", "mode", "video"),
+    *("video_percent", "scene_seconds", "archives", "dataset", "layout", "manifest", "base"),
+    *("manifest_file_column", "carry", "part_format", "result", "jobs", "output"),
+)
+_DATASET_ALONE = (
+    "--exhibit, --examiner, --authority, --skip-known, --verify and --at are not for data sets, and"
+    " neither is --resume: the same command again goes on with an audit."
+)
 _WITH_RESUME = ("resume", "jobs", "output")
 _RESUME_ALONE = (
     "--resume goes on with what was asked before: give no paths with it, and no option but --jobs"

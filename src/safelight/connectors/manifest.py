@@ -115,9 +115,7 @@ def format_of(name: str) -> str:
 def read_csv(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[ManifestRow]:
     """The rows of a CSV whose first line names the columns."""
     lines = _lines(stream)
-    head = next(lines, None) or ""
-    delimiter = max(",;\t", key=head.count)
-    names = next(csv.reader([head], delimiter=delimiter), [])
+    delimiter, names = _head(next(lines, None) or "")
     reader = ManifestReader(names, columns)
     rows = csv.reader(_blank_for_none(lines), delimiter=delimiter)
     number = 0
@@ -133,6 +131,15 @@ def read_csv(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[Ma
         number += 1
         good = len(values) <= len(names)
         yield reader.row(number, dict(zip(names, values, strict=False)) if good else {})
+
+
+def _head(line: str) -> tuple[str, list[str]]:
+    """The delimiter, and the names of the columns."""
+    delimiter = max(",;\t", key=line.count)
+    try:
+        return delimiter, next(csv.reader([line], delimiter=delimiter), [])
+    except csv.Error as exc:
+        raise BadInput(f"the first line of the manifest is not one of CSV: {exc}.") from exc
 
 
 def read_json_lines(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[ManifestRow]:

@@ -80,16 +80,12 @@ class ObjectStores:
         except _errors() as exc:
             raise RemoteUnavailable(f"{url} cannot be listed: {_why(exc)}") from exc
 
-    def size_of(self, url: str) -> int:
-        """The object's size. Raises CouldNotCheck with `not_there` or `remote_error`."""
-        return int(self._head(url)["size"])
-
     def fetch(self, url: str) -> int:
         """The object as a file in memory; the caller closes the descriptor.
 
         Raises CouldNotCheck with `not_there`, `remote_error` or `too_large_remote`.
         """
-        meta = self._head(url)
+        meta = self.look(url)
         if meta["size"] > self._max_bytes:
             raise CouldNotCheck("too_large_remote", f"{url} is too large.")
         fd = os.memfd_create("safelight", os.MFD_CLOEXEC)
@@ -115,7 +111,8 @@ class ObjectStores:
             raise CouldNotCheck("remote_error", f"{url}: the store sent too few bytes.")
         return data
 
-    def _head(self, url: str) -> Any:
+    def look(self, url: str) -> Any:
+        """What the store says of the object. Raises CouldNotCheck: `not_there`, `remote_error`."""
         import obstore  # noqa: PLC0415 - loaded only where objects are
 
         bucket, key = _split(url)

@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -190,12 +191,16 @@ class _Feed:
 
 
 def inflated(
-    packed: Iterable[bytes], make: MakeInflater, room: Room, *, magic: bytes = b""
+    packed: Iterable[bytes],
+    make: MakeInflater,
+    room: Room,
+    *,
+    begins: "re.Pattern[bytes] | None" = None,
 ) -> Iterator[bytes]:
     """What packed bytes unpack to, in pieces.
 
-    With `magic`, the bytes that begin a stream, further streams may follow the first; what follows
-    without it is noted as a member that is missing. Raises CouldNotCheck.
+    With `begins`, which fits the beginning of a stream, further streams may follow the first; what
+    follows and does not fit is noted as a member that is missing. Raises CouldNotCheck.
     """
     feed, given = _Feed(packed), 0
     while True:
@@ -204,10 +209,10 @@ def inflated(
             room.took(len(piece))
             room.limits.check_ratio(feed.taken, given)
             yield piece
-        following = feed.skip_zeros() if magic else b""
-        if not following:
+        following = feed.skip_zeros() if begins else b""
+        if not begins or not following:
             return
-        if not following.startswith(magic[: len(following)]):
+        if not begins.match(following):
             room.notes.add(MEMBERS_MISSING)
             return
 

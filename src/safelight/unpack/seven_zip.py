@@ -5,6 +5,7 @@ pulled through in bounded memory instead.
 """
 
 import stat
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
@@ -62,8 +63,10 @@ def members(source: Source, room: Room) -> Iterator[Entry]:
 def _header(source: Source, stream: BinaryIO) -> Header:
     try:
         start = SignatureHeader.retrieve(stream)
-        begin = _SIGNATURE_BYTES + start.nextheaderofs
-        data = read_exactly(source, begin, min(start.nextheadersize, source.size - begin + 1))
+        begin, size = _SIGNATURE_BYTES + start.nextheaderofs, start.nextheadersize
+        data = read_exactly(source, begin, size) if begin + size <= source.size else b""
+        if len(data) != size or zlib.crc32(data) != start.nextheadercrc:
+            raise could_not_check("archive_damaged")
         header: Header = Header.retrieve(stream, BytesIO(data), _SIGNATURE_BYTES)
     except PasswordRequired as exc:
         raise could_not_check("password_protected") from exc

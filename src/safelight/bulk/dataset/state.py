@@ -106,8 +106,8 @@ class DatasetState:
         self._lock = Lock()
         self._journal = self._open()
         try:
-            self._check_request()
             self._read_journal()
+            self._check_request()
             self._remove_unfinished()
         except BaseException:
             self._journal.close()
@@ -195,14 +195,14 @@ class DatasetState:
 
     def _check_request(self) -> None:
         path = self.folder / _REQUEST
-        if not path.exists():
+        if not self._done:  # nothing was examined yet under what was asked before
             data = json.dumps(self.request.to_json(), indent=2) + "\n"
             replace_private(path, data.encode())
             return
         try:
             before = json.loads(path.read_text("utf-8"))
             different = list(self.request.differences(before))
-        except (ValueError, AttributeError) as exc:
+        except (OSError, ValueError, AttributeError) as exc:
             raise CorruptFile(f"{show_path(path)} is damaged; name another --result.") from exc
         if different:
             raise BadInput(
