@@ -1,4 +1,4 @@
-"""VICS out: what was found, no pictures, no category that nobody gave; and back through the importer."""
+"""VICS out: what was found, no pictures, no category that nobody gave; and the way back in."""
 
 import json
 from pathlib import Path

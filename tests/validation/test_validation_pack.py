@@ -12,7 +12,7 @@ import pytest
 from safelight.errors import BadPath, CorruptFile
 from safelight.validation.check import check, signature
 from safelight.validation.expect import Expected, disagreements
-from safelight.validation.pack import all_samples, make_pack, read_pack
+from safelight.validation.pack import Pack, all_samples, make_pack, read_pack
 from safelight.validation.pictures import PATTERNS, pattern
 from safelight.validation.zip_crypto import locked_zip
 
@@ -36,21 +36,24 @@ def test_names_are_given_once():
     assert len(items) == len(set(items)) > 50
 
 
-def test_a_pack_is_read_as_it_was_made(tmp_path: Path):
-    pack = make_pack(tmp_path / "pack")
-    assert read_pack(tmp_path / "pack") == pack
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    return make_pack(tmp_path_factory.mktemp("validation") / "pack")
+
+
+def test_a_pack_is_read_as_it_was_made(pack: Pack, tmp_path: Path):
+    assert read_pack(pack.folder) == pack
     with pytest.raises(BadPath, match="is not empty"):
-        make_pack(tmp_path / "pack")
-    (tmp_path / "pack" / "expected.jsonl").write_text("{\n")
+        make_pack(pack.folder)
+    (tmp_path / "expected.jsonl").write_text("{\n")
     with pytest.raises(CorruptFile):
-        read_pack(tmp_path / "pack")
+        read_pack(tmp_path)
 
 
-def test_two_packs_of_one_machine_are_the_same(tmp_path: Path):
+def test_two_packs_of_one_machine_are_the_same(pack: Pack, tmp_path: Path):
     digests = []
-    for name in ("one", "two"):
-        make_pack(tmp_path / name)
-        files = sorted(path for path in (tmp_path / name).rglob("*") if path.is_file())
+    for one in (pack, make_pack(tmp_path / "two")):
+        files = sorted(path for path in one.folder.rglob("*") if path.is_file())
         digests.append([hashlib.sha256(path.read_bytes()).digest() for path in files])
     assert digests[0] == digests[1]
 
@@ -98,8 +101,7 @@ def test_a_scene_at_another_time_is_a_fault():
     assert list(disagreements(expected, row)) == ["no scene at 10 seconds"]
 
 
-def test_the_signature_changes_with_a_fault(tmp_path: Path):
-    pack = make_pack(tmp_path / "pack")
+def test_the_signature_changes_with_a_fault(pack: Pack):
     nothing = check(pack, [])
     assert {one.wrong for one in nothing} == {("there is no row of it",)}
     path = str(pack.collection / "empty.jpg")
