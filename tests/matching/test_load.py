@@ -104,7 +104,7 @@ def test_videos_and_classes_of_a_file_as_arrays(
     from safelight.matching import load  # noqa: PLC0415
 
     taken: list[EntryArrays] = []
-    monkeypatch.setattr(load, "_searched", lambda arrays, *_: taken.extend(arrays) or [])
+    monkeypatch.setattr(load, "Matcher", lambda _names, arrays, **_: taken.extend(arrays))
     file = _file(
         tmp_path / "x.jsonl",
         _md5(1, **{"class": "B"}),
