@@ -15,7 +15,15 @@ from pictures import photo, saved
 
 from safelight.decode.picture import samples
 from safelight.decode.rules import REASONS, DecodeLimits
-from safelight.examine import Examiner, decode_limits, last_of, make_pool, memory_file, request_for
+from safelight.examine import (
+    ExamineLimits,
+    Examiner,
+    examine_limits,
+    last_of,
+    make_pool,
+    memory_file,
+    request_for,
+)
 from safelight.examine_answers import parse_answer
 from safelight.matching.rules import MatchPolicy
 from safelight.matching.step import Matcher
@@ -74,7 +82,7 @@ def test_a_file_too_large_to_decode_is_digested(pool: ChildPool, tmp_path: Path)
         file.write(saved(photo(), "PNG"))
         file.truncate(40 << 20)
     fd = os.open(path, os.O_RDONLY)
-    result = Examiner(pool, DecodeLimits(max_bytes=1 << 20)).examine(fd)
+    result = Examiner(pool, ExamineLimits(decode=DecodeLimits(max_bytes=1 << 20))).examine(fd)
     assert isinstance(result, NotChecked)
     assert (result.code, result.kind, result.format) == ("too_large", "image", "png")
     assert result.digests is not None
@@ -127,8 +135,9 @@ def test_limits_come_from_the_settings() -> None:
     settings = Settings(
         max_pixels=1000, max_image_bytes=2000, decode_seconds=7, decode_memory_mb=99
     )
-    limits = decode_limits(settings)
-    assert (limits.max_pixels, limits.max_bytes) == (1000, 2000)
+    limits = examine_limits(settings)
+    assert (limits.decode.max_pixels, limits.decode.max_bytes) == (1000, 2000)
+    assert ExamineLimits.from_json(limits.to_json()) == limits
     with make_pool(settings, children=3) as pool:
         assert pool.children == 3
         assert (pool.limits.memory_mb, pool.limits.cpu_seconds) == (99, 7)
@@ -142,7 +151,7 @@ def test_an_answer_is_small() -> None:
 
     pictures = [photo().resize((64, 64)).rotate(90 * n) for n in range(3)]
     fd = memory_file(saved(pictures[0], "WEBP", save_all=True, append_images=pictures[1:]))
-    answer = last_of(work(fd, request_for(Depth(), DecodeLimits())))
+    answer = last_of(work(fd, request_for(Depth(), ExamineLimits())))
     os.close(fd)
     assert len(answer["picture"]["frames"]) == 3
     assert len(json.dumps(answer)) < 4000

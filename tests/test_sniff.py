@@ -1,6 +1,7 @@
 """Kinds and formats from first bytes."""
 
 import io
+import lzma
 import tarfile
 
 import pytest
@@ -16,6 +17,14 @@ def tar() -> bytes:
     with tarfile.open(fileobj=out, mode="w") as archive:
         archive.addfile(tarfile.TarInfo("name"))
     return out.getvalue()
+
+
+def old_tar() -> bytes:
+    block = bytearray(tar()[:512])
+    block[257:265] = bytes(8)
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +62,23 @@ def tar() -> bytes:
         (b"BM is how this letter begins", "text", "text"),
         (b"PK\x03\x04", "archive", "zip"),
         (tar(), "archive", "tar"),
+        (old_tar(), "archive", "tar"),
+        (old_tar()[:511], "other", "unknown"),
+        (b"PK\x07\x08PK\x03\x04", "archive", "zip"),
+        (lzma.compress(b"x", lzma.FORMAT_ALONE), "archive", "lzma"),
+        (b"]\0\0\x80\0" + bytes(7) + b"\x80", "other", "unknown"),
+        (b"] is a bracket", "text", "text"),
+        (b"07070100", "archive", "cpio"),
+        (b"!BDN", "mail", "pst"),
+        # mail begins with header lines of mail, up to an empty line
+        (b"From ann@example.org Tue Mar  5 10:11:12 2024\nTo: x", "mail", "mbox"),
+        (b"From here on it is 10:15 and all is well\n", "text", "text"),
+        (b"Received: x\r\n\tfolded\r\nFrom: a\r\n\r\nGr\xfc\xdfe", "mail", "eml"),
+        (b"\xef\xbb\xbfDate: x\nFrom: a\n\n", "mail", "eml"),
+        (b"Date: x\nFrom: a\nno header\n\n", "text", "text"),
+        (b"From: a\nFrom: b\n\n", "text", "text"),
+        (b"From: a\nDate: x\nContent-Type: multipart/related\n\n", "mail", "mht"),
+        (b"From: a\nTo: x\nContent-Type: multipart/related\n\n", "mail", "eml"),
         (b"%PDF-1.7", "document", "pdf"),
         # one header of MPEG audio is not enough, two at the right distance are
         (b"\xff\xfb\x90\x44", "other", "unknown"),
@@ -70,7 +96,7 @@ def tar() -> bytes:
         ("\ufeff\U0001f600".encode("utf-16-le")[:-1], "other", "unknown"),
         (("\ufeff" + "\U0001f600" * HEAD_BYTES).encode("utf-16-le")[:HEAD_BYTES], "text", "text"),
         (b"\xff\xfe\x00\x00", "other", "unknown"),
-        (b"G" + b"\0" * 187 + b"G" + b"\0" * 187 + b"G", "video", "mpegts"),
+        ((b"G" + b"\0" * 187) * 5, "video", "mpegts"),
         (b"hello\n", "text", "text"),
         (b'<?xml version="1.0"?><svg>', "image", "svg"),
         (("é" * HEAD_BYTES).encode()[1 : HEAD_BYTES + 1], "other", "unknown"),
@@ -88,7 +114,7 @@ def test_sniff(head: bytes, kind: str, name: str) -> None:
 @given(st.binary(max_size=600))
 def test_sniff_never_fails(head: bytes) -> None:
     assert sniff(head).kind in {
-        "image", "video", "audio", "archive", "document", "text", "other",
+        "image", "video", "audio", "archive", "mail", "document", "text", "other",
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from safelight.bulk.scan import ScanResult, scan_all
 from safelight.bulk.walk import check_roots, outermost, walk
 from safelight.examine import (
     Examiner,
-    decode_limits,
+    examine_limits,
     hashes_or_error,
     make_pool,
     memory_file,
@@ -120,4 +120,4 @@ def _examiner(isolation: str) -> Examiner:
 def _make_examiner(isolation: str) -> Examiner:
     settings = load_settings()
     pool = make_pool(settings, children=os.cpu_count() or 1) if isolation == "child" else None
-    return Examiner(pool, decode_limits(settings))
+    return Examiner(pool, examine_limits(settings))

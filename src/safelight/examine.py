@@ -6,20 +6,25 @@ NumPy are no business of a parent, which starts sooner without them.
 
 import os
 import stat
-from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from safelight.connectors.facts import check_facts
 from safelight.decode.rules import DecodeLimits
+from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
 from safelight.examine_answers import (
+    GRADED,
     NONSENSE,
     not_checked,
     parse_answer,
     parse_frames,
     parse_members,
     parse_number,
+    parse_skipped,
 )
 from safelight.model import (
     Depth,
@@ -33,6 +38,10 @@ from safelight.model import (
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
 from safelight.settings import Settings
+from safelight.unpack.rules import UnpackLimits
+
+if TYPE_CHECKING:  # it brings NumPy, which hashing alone does without
+    from safelight.matching.graded import Graded
 
 # Digesting is allowed a second for so many bytes on top of the limits for decoding.
 _SLOWEST_BYTES_PER_SECOND = 20_000_000
@@ -43,21 +52,56 @@ MOST_CRASHES = 20
 DIGESTS_ONLY = "digests"  # in place of a mode
 
 _CHILD = "safelight.examine_child"
+PARQUET_CHILD = "safelight.examine_parquet_child"
 
 
-def make_pool(settings: Settings, *, children: int) -> ChildPool:
-    """A pool of decoding children under the limits of the settings; nothing is started yet."""
+def make_pool(settings: Settings, *, children: int, child: str = _CHILD) -> ChildPool:
+    """A pool of decoding children under the limits of the settings; nothing is started yet.
+
+    `child` is the module whose `work` they do.
+    """
     limits = Limits(
         memory_mb=settings.decode_memory_mb,
         cpu_seconds=settings.decode_seconds,
         wall_seconds=settings.decode_seconds + 5.0,
     )
-    return ChildPool(f"{_CHILD}:work", children=children, limits=limits)
+    return ChildPool(f"{child}:work", children=children, limits=limits)
 
 
-def decode_limits(settings: Settings) -> DecodeLimits:
-    """What the settings say about the largest picture."""
-    return DecodeLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamineLimits:
+    """How large a thing is decoded or unpacked."""
+
+    decode: DecodeLimits = field(default_factory=DecodeLimits)
+    video: VideoLimits = field(default_factory=VideoLimits)
+    unpack: UnpackLimits = field(default_factory=UnpackLimits)
+
+    def to_json(self) -> dict[str, Any]:
+        """The limits as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ExamineLimits":
+        """The limits that `to_json` gave."""
+        return cls(
+            decode=DecodeLimits(**data["decode"]),
+            video=VideoLimits(**data["video"]),
+            unpack=UnpackLimits(**data["unpack"]),
+        )
+
+
+def examine_limits(settings: Settings) -> ExamineLimits:
+    """What the settings say about the largest picture, video and container."""
+    return ExamineLimits(
+        decode=DecodeLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes),
+        video=VideoLimits(max_pixels=settings.max_pixels, max_frames=settings.video_frames),
+        unpack=UnpackLimits(
+            max_depth=settings.archive_depth,
+            max_members=settings.archive_members,
+            max_member_bytes=settings.archive_member_mb << 20,
+            max_total_bytes=settings.archive_total_gb << 30,
+        ),
+    )
 
 
 class Examiner:
@@ -67,9 +111,22 @@ class Examiner:
     one's own. Safe to use from many threads.
     """
 
-    def __init__(self, pool: ChildPool | None, limits: DecodeLimits | None = None) -> None:
+    def __init__(
+        self,
+        pool: ChildPool | None,
+        limits: ExamineLimits | None = None,
+        graded: "Graded | None" = None,
+        *,
+        carry: Sequence[str] | None = None,
+    ) -> None:
+        """`graded`: what is not to be decoded, since it is already graded.
+
+        `carry`: of data sets, give the facts of these names; of none, the telling ones.
+        """
         self._pool = pool
-        self._limits = limits or DecodeLimits()
+        self._limits = limits or ExamineLimits()
+        self._graded = graded
+        self._more = {} if carry is None else {"carry": list(carry)}
 
     def examine(self, fd: int, depth: Depth | None = None) -> Examined:
         """Hash the open file `fd` itself, not what is in it; see `walk`."""
@@ -88,9 +145,9 @@ class Examiner:
         if not stat.S_ISREG(found.st_mode):
             yield Item(examined=not_checked("not_a_file"))
             return
-        walk = _Walk(depth)
+        walk = _Walk(depth, self._graded)
         while True:
-            request = request_for(depth, self._limits) | walk.resumption()
+            request = request_for(depth, self._limits) | self._more | walk.resumption()
             try:
                 last = yield from walk.read(self._stream(fd, request, found.st_size))
                 break
@@ -104,9 +161,11 @@ class Examiner:
     def _stream(
         self, fd: int, request: dict[str, Any], size: int
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        also = () if self._graded is None else (self._graded.heads,)
         if self._pool is not None:
-            return self._pool.stream(fd, request, more_seconds=size / _SLOWEST_BYTES_PER_SECOND)
-        return _in_this_process(fd, request)
+            more = size / _SLOWEST_BYTES_PER_SECOND
+            return self._pool.stream(fd, request, more_seconds=more, also=also)
+        return _in_this_process(fd, request | {"also": also})
 
     def _without_picture(self, fd: int, size: int, failure: ChildFailed) -> NotChecked:
         request = request_for(Depth(), self._limits) | {"mode": DIGESTS_ONLY}
@@ -150,6 +209,7 @@ class _Walk:
     """How far the walk through one file has come, over the children that it takes."""
 
     depth: Depth
+    graded: "Graded | None" = None
     begun: _Begun | None = None
     _start: int = 0  # the number of the next member wanted
     _failed: ChildFailed | None = None  # what happened to member _start, which is to be digested
@@ -166,14 +226,15 @@ class _Walk:
         self, untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]]
     ) -> Generator[Item, None, Examined]:
         """Yield the members as they come; return what the child says of the file itself."""
-        while True:
-            try:
-                untrusted_part = next(untrusted_answers)
-            except StopIteration as stop:
-                return parse_answer(stop.value, self.depth, self._frames)
-            item = self._take(untrusted_part)
-            if item is not None:
-                yield item
+        with closing(untrusted_answers):  # a child nobody listens to keeps no place in the pool
+            while True:
+                try:
+                    untrusted_part = next(untrusted_answers)
+                except StopIteration as stop:
+                    return self._examined(stop.value, self.depth)
+                item = self._take(untrusted_part)
+                if item is not None:
+                    yield item
 
     def _take(self, untrusted_part: dict[str, Any]) -> Item | None:
         """An item when it is whole. Raises ChildFailed for what no honest child says."""
@@ -193,10 +254,18 @@ class _Walk:
         number = parse_number(untrusted_part["number"], 1 << 53)
         members = parse_members(untrusted_part["members"])
         depth = Depth(video=self.depth.video)  # members are always hashed exactly
-        examined = parse_answer(untrusted_part["item"], depth, self._frames)
+        examined = self._examined(untrusted_part["item"], depth)
         self._start, self._failed = number + 1, None
         self.begun, self._frames = None, []
-        return Item(members=members, examined=examined)
+        untrusted_facts = untrusted_part.get("facts")
+        facts = None if untrusted_facts is None else check_facts(untrusted_facts)
+        return Item(members=members, examined=examined, facts=facts)
+
+    def _examined(self, untrusted_answer: dict[str, Any], depth: Depth) -> Examined:
+        """What is said of an item; that it was left out is held against what is graded."""
+        if self.graded is None or GRADED not in untrusted_answer:
+            return parse_answer(untrusted_answer, depth, self._frames)
+        return parse_skipped(untrusted_answer, self.graded.grade_of)
 
     def fail(self, failure: ChildFailed) -> Iterator[Item]:
         """If a member ended the child, have it digested alone, or go past it if that failed too."""
@@ -216,14 +285,14 @@ class _Walk:
         return self.begun is None or self._crashes >= MOST_CRASHES
 
 
-def request_for(depth: Depth, limits: DecodeLimits) -> dict[str, Any]:
+def request_for(depth: Depth, limits: ExamineLimits) -> dict[str, Any]:
     """What a child is asked."""
     return {
         **depth.to_json(),
-        "max_pixels": limits.max_pixels,
-        "max_bytes": limits.max_bytes,
+        "limits": limits.to_json(),
         "start": 0,
         "failed": None,
+        "also": (),
     }
 
 

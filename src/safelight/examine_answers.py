@@ -6,26 +6,30 @@ Whatever is not of the form that an honest child gives is refused with ChildFail
 import base64
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from safelight.decode.rules import FLAGS, REASONS
 from safelight.model import (
+    MEMBER_KINDS,
     Container,
     Depth,
     Digests,
     Examined,
     FrameHashes,
     FrameSampling,
+    Grade,
     HashMode,
     ImageHashes,
     Member,
     NotChecked,
+    Skipped,
     VideoHashes,
 )
 from safelight.sandbox.pool import ChildFailed
 
 NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
+GRADED = "graded"  # in an answer: the item was left out
 LONGEST_NAME = 4096  # bytes of a member's name
 MOST_FRAMES = 1_000_000  # of one video
 _DEEPEST = 32
@@ -52,6 +56,21 @@ def parse_answer(
             return _container(untrusted_answer)
         detail = _word(untrusted_answer["detail"])
         return not_checked(untrusted_answer["code"], untrusted_answer, detail)
+    except NONSENSE as exc:
+        raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
+
+
+def parse_skipped(
+    untrusted_answer: dict[str, Any], grade_of: Callable[[Digests], Grade | None]
+) -> Skipped:
+    """An item that a child did not decode since it is already graded, if that is so."""
+    try:
+        digests = _all_digests(untrusted_answer)
+        grade = grade_of(digests)
+        if grade is None:
+            raise ValueError("not graded")
+        kind, form = _word(untrusted_answer["kind"]), _word(untrusted_answer["format"])
+        return Skipped(digests=digests, kind=kind, format=form, grade=grade)
     except NONSENSE as exc:
         raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
 
@@ -161,10 +180,12 @@ def _container(untrusted_answer: dict[str, Any]) -> Container:
 
 
 def _member(untrusted_name: str, untrusted_kind: str, untrusted_modified: str) -> Member:
+    if untrusted_kind not in MEMBER_KINDS:
+        raise ValueError("kind")
     if not _TIME.fullmatch(untrusted_modified):
         raise ValueError("time")
     name = base64.b64decode(untrusted_name, validate=True)
-    return Member(name=name, kind=_word(untrusted_kind), modified=untrusted_modified)
+    return Member(name=name, kind=untrusted_kind, modified=untrusted_modified)
 
 
 def _frame(untrusted_frame: dict[str, Any]) -> FrameHashes:

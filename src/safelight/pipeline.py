@@ -10,9 +10,10 @@ process) know the order.
 from collections.abc import Iterator
 
 from safelight.examine import Examiner
+from safelight.matching.graded import left_out
 from safelight.matching.rules import FAST_SLACK_BITS, MatchPolicy, judge, needs_exact
 from safelight.matching.step import Matcher
-from safelight.model import Depth, HashMode, ItemAnswer
+from safelight.model import Depth, HashMode, ItemAnswer, Skipped
 
 
 def answers(
@@ -26,8 +27,15 @@ def answers(
     slack = FAST_SLACK_BITS if depth.mode is HashMode.FAST else 0
     for item in examiner.walk(fd, depth):
         examined = item.examined
+        if isinstance(examined, Skipped):
+            yield ItemAnswer(
+                members=item.members,
+                answer=left_out(examined, matcher.hits(examined, policy), policy),
+            )
+            continue
         hits = matcher.hits(examined, policy, slack=0 if item.members else slack)
         if not item.members and needs_exact(examined, hits):
             examined = examiner.examine(fd, depth.exact())
             hits = matcher.hits(examined, policy)
-        yield ItemAnswer(members=item.members, answer=judge(examined, hits, policy))
+        answer = judge(examined, hits, policy)
+        yield ItemAnswer(members=item.members, answer=answer, facts=item.facts)

@@ -1,5 +1,7 @@
 """What a file is, from its first bytes. Pure; a file's name is never asked."""
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 HEAD_BYTES = 4096
@@ -11,9 +13,13 @@ READABLE = ("jpeg", "png", "gif", "webp", "tiff", "bmp", "heif", "avif")
 VIDEOS = ("mp4", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "m4a")
 
 
+# Where, and how far, a file must be read to tell a disc image.
+ISO_BYTES = (0x8001, 5)
+
+
 @dataclass(frozen=True, slots=True)
 class Sniffed:
-    """Kind (image, video, audio, archive, document, text, other) and format of a file."""
+    """Kind (image, video, audio, archive, mail, document, text, other) and format of a file."""
 
     kind: str
     format: str
@@ -68,19 +74,51 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"MThd", "audio", "midi"),
     (0, b"PK\x03\x04", "archive", "zip"),
     (0, b"PK\x05\x06", "archive", "zip"),
+    (0, b"PK00PK\x03\x04", "archive", "zip"),  # once meant to be split over several disks
+    (0, b"PK\x07\x08PK\x03\x04", "archive", "zip"),
     (0, b"Rar!\x1a\x07", "archive", "rar"),
     (0, b"7z\xbc\xaf\x27\x1c", "archive", "7z"),
     (0, b"\x1f\x8b", "archive", "gzip"),
     (0, b"BZh", "archive", "bzip2"),
     (0, b"\xfd7zXZ\0", "archive", "xz"),
     (0, b"(\xb5/\xfd", "archive", "zstd"),
-    (0, b"MSCF", "archive", "cab"),
+    (0, b"P*M\x18", "archive", "zstd"),  # begins with a frame that holds nothing
+    (0, b"LZIP", "archive", "lzip"),
+    (0, b"\x04\x22M\x18", "archive", "lz4"),
+    (0, b"\x1f\x9d", "archive", "compress"),
+    (0, b"\x1f\xa0", "archive", "compress"),
+    (0, b"MSCF\0\0\0\0", "archive", "cab"),
+    (0, b"ISc(", "archive", "cab"),
+    (2, b"-lh", "archive", "lha"),
+    (0, b"`\xea", "archive", "arj"),
+    (7, b"**ACE**", "archive", "ace"),
+    (0, b"!<arch>\n", "archive", "ar"),
+    (0, b"\xed\xab\xee\xdb", "archive", "rpm"),
+    (0, b"070701", "archive", "cpio"),
+    (0, b"070702", "archive", "cpio"),
+    (0, b"070707", "archive", "cpio"),
+    (0, b"xar!\0\x1c", "archive", "xar"),
+    (0, b"ITSF\x03", "archive", "chm"),
+    (0, b"hsqs", "archive", "squashfs"),
+    (0, b"MSWIM\0\0\0", "archive", "wim"),
+    (0, b"QFI\xfb", "archive", "qcow2"),
+    (0, b"KDMV", "archive", "vmdk"),
+    (0, b"conectix", "archive", "vhd"),
+    (0, b"vhdxfile", "archive", "vhd"),
+    (0, b"EVF\x09\x0d\x0a\xff\0", "archive", "ewf"),
+    (0, b"!BDN", "mail", "pst"),
+    (0, b"x\x9f>\x22", "mail", "tnef"),
     (257, b"ustar", "archive", "tar"),
     (0, b"%PDF-", "document", "pdf"),
     (0, b"%!PS", "document", "postscript"),
     (0, b"{\\rtf", "document", "rtf"),
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "document", "ole"),
 )
+
+# Those that fit a file with this first byte, in the same order.
+_BY_FIRST_BYTE = [
+    [entry for entry in _SIGNATURES if entry[0] > 0 or entry[1][0] == first] for first in range(256)
+]
 
 _RIFF = {b"WEBP": ("image", "webp"), b"AVI ": ("video", "avi"), b"WAVE": ("audio", "wav")}
 _AVIF_BRANDS = {b"avif", b"avis"}
@@ -90,22 +128,49 @@ _HEIF_BRANDS = _HEIC_BRANDS | {b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"ms
 
 def sniff(head: bytes) -> Sniffed:
     """Tell kind and format from the first HEAD_BYTES of a file."""
-    for offset, signature, kind, name in _SIGNATURES:
+    for offset, signature, kind, name in _BY_FIRST_BYTE[head[0]] if head else ():
         if head.startswith(signature, offset):
             return Sniffed(kind, name)
     if head[:4] == b"RIFF" and head[8:12] in _RIFF:
         return Sniffed(*_RIFF[head[8:12]])
     if head[4:8] == b"ftyp":
         return _sniff_boxes(head)
-    if head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES:
-        return Sniffed("image", "bmp")
-    if _is_mpeg_audio(head):
-        return Sniffed("audio", "mp3")
-    if _is_transport_stream(head):
-        return Sniffed("video", "mpegts")
-    if head[4:8] in _QUICKTIME_BOXES and head[12:13] != b"":
-        return Sniffed("video", "mp4")
+    for is_one, kind, name in _BY_STRUCTURE:
+        if is_one(head):
+            return Sniffed(kind, name)
+    if mail := _sniff_mail(head.removeprefix(b"\xef\xbb\xbf")):
+        return Sniffed("mail", mail)
     return _sniff_text(head)
+
+
+def is_disc_image(at_iso_bytes: bytes) -> bool:
+    """Whether a file that has these bytes at ISO_BYTES is an ISO 9660 or UDF image."""
+    return at_iso_bytes in (b"CD001", b"BEA01")
+
+
+def _is_lzma(head: bytes) -> bool:
+    """Whether it begins as an .lzma file, which has no signature: what xz itself takes."""
+    if len(head) < 13 or head[0] != 0x5D:
+        return False
+    dictionary, size = _little(head, 1, 4), _little(head, 5, 8)
+    usual = dictionary in {1 << bits for bits in range(12, 32)} | {
+        3 << bits for bits in range(11, 31)
+    }
+    return usual and (size == (1 << 64) - 1 or size < 1 << 38)
+
+
+def _is_old_tar(head: bytes) -> bool:
+    """Whether it begins as an old tar, which has no signature but a sum of its header's bytes."""
+    block = head[:512]
+    try:
+        stated = int(block[148:156].strip(b"\0 ") or b"x", 8)
+    except ValueError:
+        return False
+    return len(block) == 512 and block[0] != 0 and stated == sum(block) - sum(block[148:156]) + 256
+
+
+def _is_bmp(head: bytes) -> bool:
+    return head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES
 
 
 _BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
@@ -116,6 +181,10 @@ _QUICKTIME_BOXES = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
 # Packets of a transport stream: as they are, with a time code in front, with a check sum behind.
 _TRANSPORT_PACKETS = ((0, 188), (4, 192), (0, 204))
+
+
+def _is_quicktime(head: bytes) -> bool:
+    return head[4:8] in _QUICKTIME_BOXES and head[12:13] != b""
 
 
 def _is_transport_stream(head: bytes) -> bool:
@@ -189,6 +258,16 @@ def _mpeg_audio_frame(data: bytes) -> int:
     return (72 if layer == 3 and version != 3 else 144) * bits // samples + padding
 
 
+_BY_STRUCTURE: tuple[tuple[Callable[[bytes], bool], str, str], ...] = (
+    (_is_bmp, "image", "bmp"),
+    (_is_mpeg_audio, "audio", "mp3"),
+    (_is_transport_stream, "video", "mpegts"),
+    (_is_lzma, "archive", "lzma"),
+    (_is_old_tar, "archive", "tar"),
+    (_is_quicktime, "video", "mp4"),
+)
+
+
 def _sniff_text(head: bytes) -> Sniffed:
     text = _text(head)
     if not text or any(char < " " and char not in "\t\n\r\f\x1b" for char in text):
@@ -196,6 +275,34 @@ def _sniff_text(head: bytes) -> Sniffed:
     if "<svg" in text[:1000]:
         return Sniffed("image", "svg")
     return Sniffed("text", "text")
+
+
+_MBOX_LINE = re.compile(rb"From [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n")
+_HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
+_OF_MAIL = re.compile(
+    rb"^(from|date|received|message-id|mime-version|return-path|delivered-to|to|subject"
+    rb"|content-type|x-mailer)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
+
+
+def _sniff_mail(head: bytes) -> str:
+    """mbox, eml or mht; empty where it is no mail.
+
+    A message begins with header lines only, at least two of them of mail, up to an empty line.
+    """
+    if _MBOX_LINE.match(head):
+        return "mbox"
+    lines = re.split(rb"\r?\n", head)
+    ended = b"" in lines
+    lines = lines[: lines.index(b"")] if ended else lines[:-1]
+    if not lines or not all(_HEADER_LINE.match(line) for line in lines):
+        return ""
+    headers = b"\n".join(lines)
+    if len({found.lower() for found in _OF_MAIL.findall(headers)}) < 2:
+        return ""
+    saved_page = re.search(rb"(?im)^content-type:[ \t]*multipart/related", headers)
+    return "mht" if saved_page and not re.search(rb"(?im)^(to|received):", headers) else "eml"
 
 
 def _text(head: bytes) -> str:

@@ -90,6 +90,12 @@ def test_the_row_of_a_file_that_was_not_checked():
     }
 
 
+def test_what_is_told_from_elsewhere_stands_last():
+    plain = scan_row(b"/a.png", judge(UNREAD, [], POLICY))
+    row = scan_row(b"/a.png", judge(UNREAD, [], POLICY), more={"exhibit": "A/7", "size": 0})
+    assert list(row.items()) == [*plain.items(), ("exhibit", "A/7"), ("size", 0)]
+
+
 def test_the_row_of_a_hashed_picture():
     assert hash_row(b"/a.png", Item(examined=PICTURE)) == {
         "path": "/a.png",

@@ -359,7 +359,7 @@ def _hashes() -> st.SearchStrategy[list[tuple[Algorithm, bytes, int]]]:
         value = st.binary(min_size=algorithm.size, max_size=algorithm.size)
         return st.tuples(st.just(algorithm), value, st.integers(0, 100))
 
-    return st.lists(st.sampled_from(Algorithm).flatmap(one), min_size=1, max_size=20)
+    return st.lists(st.sampled_from([PDQ, MD5, SHA1, SHA256]).flatmap(one), min_size=1, max_size=20)
 
 
 @given(_hashes())

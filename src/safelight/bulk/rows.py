@@ -2,10 +2,11 @@
 
 import base64
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from safelight.bulk.stamp import Stamp
 from safelight.matching.rules import PARTIAL, fully_checked
 from safelight.model import (
     Answer,
@@ -15,9 +16,12 @@ from safelight.model import (
     Item,
     Member,
     NotChecked,
+    Skipped,
     Verdict,
     VideoHashes,
 )
+
+ALREADY_GRADED = "already_graded"
 
 
 def path_fields(path: bytes) -> dict[str, str]:
@@ -59,8 +63,16 @@ def is_member(row: dict[str, Any]) -> bool:
     return "derivation" in row
 
 
-def scan_row(path: bytes, answer: Answer, members: Sequence[Member] = ()) -> dict[str, Any]:
-    """The row of one item, as documented in docs/reference/scan-results.md."""
+def scan_row(
+    path: bytes,
+    answer: Answer,
+    members: Sequence[Member] = (),
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The row of one item, as documented in docs/reference/scan-results.md.
+
+    `more` is what is told of the item from elsewhere (an exhibit, a manifest), and stands last.
+    """
     examined = answer.examined
     row: dict[str, Any] = {
         **path_fields(path),
@@ -75,13 +87,17 @@ def scan_row(path: bytes, answer: Answer, members: Sequence[Member] = ()) -> dic
         "pdq": None,
         "pdq_quality": None,
     }
-    return row | _facts(examined)
+    if answer.observed:
+        row["observed"] = [match.to_json() for match in answer.observed]
+    return row | _facts(examined) | dict(more or {})
 
 
 def _facts(examined: Examined) -> dict[str, Any]:
     """What is told of one kind of item and not of others."""
     if isinstance(examined, NotChecked):
         return {"code": examined.code}
+    if isinstance(examined, Skipped):
+        return {"skipped": ALREADY_GRADED, "earlier": examined.grade.to_json()}
     flags = {"flags": list(examined.flags)}
     if isinstance(examined, Container):
         return {"members": examined.members, **flags}
@@ -94,6 +110,19 @@ def _facts(examined: Examined) -> dict[str, Any]:
         }
     pdq = {"pdq": examined.pdq, "pdq_quality": examined.pdq_quality}
     return {**pdq, "mode": examined.mode.value, **flags}
+
+
+def exhibit_fields(exhibit: str, answer: Answer, stamp: Stamp | None) -> dict[str, Any]:
+    """What a row tells of an exhibit's item, for those it is handed on to.
+
+    `exhibit`, the further digests, `size`, and `times` of what is a file.
+    """
+    digests = answer.examined.digests
+    told: dict[str, Any] = {"size": digests.size if digests else None}
+    if stamp is not None:
+        told = stamp.to_json()
+    named = {name: getattr(digests, name, None) for name in ("md5", "sha1")}
+    return {"exhibit": exhibit, **named, **told}
 
 
 def hash_row(path: bytes, item: Item) -> dict[str, Any]:
@@ -138,6 +167,11 @@ def _image_fields(examined: ImageHashes) -> dict[str, Any]:
     return row
 
 
+def is_skipped(row: dict[str, Any]) -> bool:
+    """Whether the row is about something that was left out, as asked."""
+    return bool(row["verdict"] == Verdict.SKIPPED)
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts over rows; what a scan's summary and exit code are made from."""
@@ -154,7 +188,7 @@ class Tally:
         self.files += not is_member(row)
         if "code" in row:
             self.not_checked[row["code"]] += 1
-        elif not row["fully_checked"]:
+        elif not row["fully_checked"] and not is_skipped(row):
             self.partly_checked += 1
             self.in_part.update(flag for flag in row.get("flags", ()) if flag in PARTIAL)
 
@@ -175,6 +209,11 @@ class Tally:
     def found(self) -> int:
         """Items that are known or similar."""
         return self.verdicts[Verdict.KNOWN] + self.verdicts[Verdict.SIMILAR]
+
+    @property
+    def skipped(self) -> int:
+        """Items left out because they are already graded."""
+        return self.verdicts[Verdict.SKIPPED]
 
     @property
     def unchecked(self) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from safelight.bulk.ordered import Interrupted, Stop, in_order
+from safelight.bulk.stamp import Stamp, stamp_of
 from safelight.bulk.walk import Found, open_problem
 from safelight.decode.rules import REASONS
 from safelight.errors import BadPath, CouldNotCheck, SafelightError
@@ -23,12 +24,14 @@ class ScanResult:
     """One item of a file and the verdict about it.
 
     `raw_path` is bytes: a file name need not be text. `members` says where inside of the file the
-    item lies; empty for the file itself, which comes after all of its members.
+    item lies; empty for the file itself, which comes after all of its members. `stamp` is what
+    the file system said of the file before it was examined; None where it could not be opened.
     """
 
     raw_path: bytes
     answer: Answer
     members: tuple[Member, ...] = ()
+    stamp: Stamp | None = None
 
     @property
     def path(self) -> str:
@@ -58,17 +61,20 @@ def scan_all(
             yield ScanResult(found.path, judge(opened, [], policy))
             return
         with opened as fd:
+            stamp = stamp_of(fd)
             try:
                 for item in answers(
                     fd, examiner=examiner, matcher=matcher, policy=policy, depth=depth
                 ):
                     if stop and item.members:
                         raise Interrupted
-                    yield ScanResult(found.path, item.answer, item.members)
+                    own = None if item.members else stamp
+                    yield ScanResult(found.path, item.answer, item.members, own)
             except (Interrupted, SafelightError):
                 raise  # the sandbox or the disk: no file would do better
             except Exception as exc:  # noqa: BLE001 - the worker loop: one file, one result
-                yield ScanResult(found.path, judge(_failed(found, exc), [], policy))
+                failed = judge(_failed(found, exc), [], policy)
+                yield ScanResult(found.path, failed, stamp=stamp)
 
     return in_order(one, files, jobs=jobs, stop=stop)
 

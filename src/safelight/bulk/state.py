@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from safelight.bulk.request import ScanRequest
-from safelight.bulk.rows import Tally, is_member, path_of
+from safelight.bulk.rows import Tally, is_member, is_skipped, path_of
 from safelight.bulk.walk import is_below
 from safelight.errors import BadInput, BadPath, CorruptFile
 from safelight.files import (
@@ -73,7 +73,7 @@ class ScanState:
             state._open_result(os.O_CREAT | os.O_EXCL)
             state._write_request()
         except BaseException:
-            state._undo_create()
+            state.undo_create()
             raise
         return state
 
@@ -140,10 +140,10 @@ class ScanState:
     def rows_so_far(self) -> Iterator[dict[str, Any]]:
         """Yield the rows an earlier run of this scan wrote."""
         if self._done:
-            for row, _end in _whole_rows(Path(self.request.result)):
+            for row, _end in whole_rows(Path(self.request.result)):
                 yield row
 
-    def _undo_create(self) -> None:
+    def undo_create(self) -> None:
         """Nothing was scanned: leave nothing behind, but no file that was there before either."""
         if self._out is not None:
             self.close()
@@ -168,7 +168,7 @@ class ScanState:
         assert self._out is not None  # noqa: S101 - just opened
         waiting = Tally()  # of rows of a file whose own row, the last of it, is not there yet
         end = 0
-        for row, end_of_row in _whole_rows(Path(self.request.result)):
+        for row, end_of_row in whole_rows(Path(self.request.result)):
             waiting.add(row)
             if not is_member(row):
                 self._done.add(_digest(path_of(row)))
@@ -231,8 +231,8 @@ def _read_request(folder: Path) -> ScanRequest:
         ) from exc
 
 
-def _whole_rows(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Every whole row, and where in the file it ends."""
+def whole_rows(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Every whole row of a results file, and where in it the row ends; CorruptFile for others."""
     end = 0
     with disk_errors(path), path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -245,7 +245,8 @@ def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         row = json.loads(line)
         path_of(row)
-        if bool(row["matches"]) is not (row["verdict"] in FOUND) or "fully_checked" not in row:
+        contradicts = bool(row["matches"]) is not (row["verdict"] in FOUND)
+        if (contradicts and not is_skipped(row)) or "fully_checked" not in row:
             raise ValueError("contradicts itself")
     except (ValueError, TypeError, KeyError) as exc:
         raise CorruptFile(

@@ -10,7 +10,7 @@ from safelight.app import open_app
 from safelight.bulk.scan import ScanResult, examine_all, scan_all
 from safelight.bulk.walk import walk
 from safelight.cli.output import print_table, say
-from safelight.cli.report import few, verdict_word
+from safelight.cli.summary import few, verdict_word
 from safelight.cli.work import examiner_for, private_home
 from safelight.clock import utc_now
 from safelight.demo import make_demo

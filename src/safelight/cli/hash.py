@@ -10,7 +10,7 @@ from safelight.bulk.scan import examine_all
 from safelight.bulk.walk import check_roots, walk
 from safelight.cli.options import ArchivesOption, JobsOption, ModeOption, VideoOption
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
-from safelight.cli.report import place_of
+from safelight.cli.summary import place_of
 from safelight.cli.work import examiner_for
 from safelight.model import Depth, FrameSampling, HashMode, NotChecked
 from safelight.settings import load_settings

@@ -27,7 +27,32 @@ REASONS: dict[str, str] = {
     "damaged": "Nothing could be decoded: the file is damaged, or a rare variant of its format.",
     "crashed": "The decoder crashed on this file; the file may be made to attack: leave it alone.",
     "timed_out": "The file took longer than SAFELIGHT_DECODE_SECONDS; raise it to examine it.",
+    "not_there": "The manifest names a file that is not there; mend the manifest, or give --base.",
+    "no_file_named": "The manifest's row names no file, or cannot be read as a row.",
+    "no_bytes": "The row of the table holds no bytes of a picture.",
+    "remote_error": "The object could not be fetched; run the same command again to try it again.",
+    "too_large_remote": "The object is larger than SAFELIGHT_MAX_REMOTE_BYTES; raise it, or fetch "
+    "the object and scan the file.",
     "out_of_memory": "The file needs more than SAFELIGHT_DECODE_MEMORY_MB; raise it to examine it.",
+    # of containers and what is in them
+    "password_protected": "A password is needed; open it with that, and scan what is in it.",
+    "too_deep": "Containers lie in each other deeper than Safelight opens them; unpack this one, "
+    "and scan what is in it.",
+    "too_much_data": "More was unpacked from this file than the limit allows; unpack it, and scan "
+    "what is in it.",
+    "member_too_large": "It is packed, and larger than is unpacked into memory: only its exact "
+    "bytes are compared; unpack the container, and scan what is in it.",
+    "suspicious_ratio": "It unpacks to far more bytes than it takes, or shares its bytes with "
+    "other members, as a decompression bomb does; unpack it with care, and scan what is in it.",
+    "member_damaged": "This part of its container is damaged or cut off; look for another copy.",
+    "unsupported_compression": "It is packed in a way that Safelight does not read; unpack the "
+    "container with the program that made it, and scan what is in it.",
+    "too_many_members": "The container has more members than are looked at; unpack it, and scan "
+    "what is in it.",
+    "archive_damaged": "The container is damaged, and nothing in it could be reached; try to "
+    "repair it, or look for another copy.",
+    "archive_not_supported": "Safelight does not open this kind of container; unpack it with the "
+    "program it is made for, and scan what is in it.",
 }
 
 # What a picture's flags may say.

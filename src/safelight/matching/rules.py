@@ -26,6 +26,7 @@ from safelight.model import (
     Match,
     NotChecked,
     Scene,
+    Skipped,
     Verdict,
     VideoHashes,
     VideoMatch,
@@ -194,7 +195,9 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
 def fully_checked(answer: Answer) -> bool:
     """Tell whether nothing about the file was left unexamined."""
     examined = answer.examined
-    return not isinstance(examined, NotChecked) and not PARTIAL.keys() & set(examined.flags)
+    return not isinstance(examined, NotChecked | Skipped) and not PARTIAL.keys() & set(
+        examined.flags
+    )
 
 
 _PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
@@ -281,6 +284,8 @@ def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:
     """What the comparison could not cover."""
     if isinstance(examined, NotChecked):
         return [f"{examined.code}: {examined.message}"]
+    if isinstance(examined, Skipped):
+        return []
     out = [f"{flag}: {_partial(flag, examined)}" for flag in examined.flags if flag in PARTIAL]
     if isinstance(examined, Container):
         return out

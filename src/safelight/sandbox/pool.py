@@ -82,7 +82,7 @@ class _Child:
         return ready
 
     def run(
-        self, fd: int, request: dict[str, Any], more_seconds: float
+        self, fd: int, request: dict[str, Any], more_seconds: float, also: Sequence[int]
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         """Have the child work on `fd`: yield its partial answers and return the last.
 
@@ -91,7 +91,7 @@ class _Child:
         """
         task = json.dumps({"more_seconds": more_seconds, "request": request}).encode()
         try:
-            socket.send_fds(self._channel, [task], [fd])
+            socket.send_fds(self._channel, [task], [fd, *also])
         except (BrokenPipeError, ConnectionResetError) as exc:
             self.kill()
             raise _Gone from exc
@@ -282,13 +282,19 @@ class ChildPool:
                 return last
 
     def stream(
-        self, fd: int, request: dict[str, Any], *, more_seconds: float = 0.0
+        self,
+        fd: int,
+        request: dict[str, Any],
+        *,
+        more_seconds: float = 0.0,
+        also: Sequence[int] = (),
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         """Have a child work on the open file `fd`, waiting for a free one first.
 
         Yields the partial answers and returns the last; whoever stops listening ends the child.
         The descriptor's position is shared with the child. `more_seconds` is added to both time
-        limits, for large files; an hour is the most. Raises ChildFailed when the child gave no
+        limits, for large files; an hour is the most. `also`: up to MORE_FDS further descriptors,
+        which the child finds in the request's "also". Raises ChildFailed when the child gave no
         answer, and SandboxUnavailable when children cannot be started.
         """
         more_seconds = min(more_seconds, _MOST_MORE_SECONDS)
@@ -298,16 +304,21 @@ class ChildPool:
                 fresh = child is None
                 child = child or self._start()
                 try:
-                    return (yield from self._run_on(child, fd, request, more_seconds))
+                    return (yield from self._run_on(child, fd, request, more_seconds, also))
                 except _Gone as exc:
                     if fresh:
                         raise ChildFailed("crashed", "A decoding process ended at once.") from exc
 
     def _run_on(
-        self, child: _Child, fd: int, request: dict[str, Any], more_seconds: float
+        self,
+        child: _Child,
+        fd: int,
+        request: dict[str, Any],
+        more_seconds: float,
+        also: Sequence[int],
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         try:
-            answer = yield from child.run(fd, request, more_seconds)
+            answer = yield from child.run(fd, request, more_seconds, also)
         except (ChildFailed, _Gone):
             raise
         except BaseException:  # Ctrl-C: what the child will answer next belongs to no one

@@ -1,0 +1,106 @@
+"""Messages as MIME builds them: headers and parts. Pure.
+
+The parser of the standard library copies a message several times over and decodes every part; here
+places in the message are enough. Its parser of headers is used.
+"""
+
+import re
+from dataclasses import dataclass, field
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import Message
+from email.parser import BytesHeaderParser
+from email.utils import collapse_rfc2231_value, parsedate_to_datetime
+
+_HEADERS_END = re.compile(rb"\r?\n\r?\n")
+_EMPTY_LINE = re.compile(rb"\r?\n")
+_MOST_HEADERS = 1 << 20  # bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One part of a message, or the message itself: where its body lies, and what it is."""
+
+    begin: int
+    end: int
+    type: str  # such as image/jpeg, in lower case
+    encoding: str  # base64, quoted-printable, …, in lower case
+    name: str  # of the file; empty where it has none
+    place: str  # its number, such as 1.2; empty for the message itself
+    headers: "Message[str, str]" = field(repr=False)
+
+    @property
+    def is_multipart(self) -> bool:
+        """Whether its body is made of parts."""
+        return self.type.startswith("multipart/")
+
+
+def read_part(data: bytes, begin: int, end: int, place: str) -> Part:
+    """The part that lies between two places of a message. Whatever is there is one."""
+    headers_end = _headers_end(data, begin, end)
+    headers = BytesHeaderParser().parsebytes(data[begin:headers_end])
+    return Part(
+        begin=headers_end,
+        end=end,
+        type=headers.get_content_type(),
+        encoding=str(headers.get("content-transfer-encoding", "")).strip().lower(),
+        name=_file_name(headers),
+        place=place,
+        headers=headers,
+    )
+
+
+def _headers_end(data: bytes, begin: int, end: int) -> int:
+    most = min(end, begin + _MOST_HEADERS)
+    found = _EMPTY_LINE.match(data, begin, most) or _HEADERS_END.search(data, begin, most)
+    return found.end() if found else most
+
+
+def _file_name(headers: "Message[str, str]") -> str:
+    value = headers.get_param("filename", None, "content-disposition")
+    if value is None:
+        value = headers.get_param("name", None, "content-type")
+    if value is None:
+        return ""
+    text = collapse_rfc2231_value(value)
+    try:
+        return str(make_header(decode_header(text)))
+    except (HeaderParseError, LookupError, ValueError):
+        return text
+
+
+def sent(headers: "Message[str, str]") -> str:
+    """When the message says that it was sent; empty where it does not."""
+    try:
+        return parsedate_to_datetime(str(headers["date"])).isoformat()
+    except (ValueError, TypeError, OverflowError):
+        return ""
+
+
+def parts_of(data: bytes, part: Part) -> tuple[list[Part], bool]:
+    """The parts of a multipart body, and whether its end was found."""
+    boundary = part.headers.get_boundary()
+    if not boundary:
+        return [], False
+    marks = re.compile(
+        rb"\r?\n--"
+        + re.escape(boundary.encode("utf-8", "surrogateescape"))
+        + rb"(--)?[ \t]*(?:\r?\n|\Z)"
+    )
+    found: list[Part] = []
+    begin, at = None, max(0, part.begin - 2)  # the first may follow the headers at once
+    while mark := marks.search(data, at, part.end):
+        if begin is not None:
+            found.append(_numbered(data, begin, mark.start(), part, len(found)))
+        if mark[1]:
+            return found, True
+        # the next mark may use the same end of line
+        begin, at = mark.end(), max(mark.end() - 2, mark.start() + 1)
+    if begin is not None:
+        found.append(_numbered(data, begin, part.end, part, len(found)))
+    return found, False
+
+
+def _numbered(data: bytes, begin: int, end: int, around: Part, before: int) -> Part:
+    place = f"{around.place}.{before + 1}".lstrip(".")
+    return read_part(data, min(begin, end), end, place)

@@ -1,0 +1,100 @@
+"""The encodings in which mail carries bytes, undone as leniently as mail programs do. Pure."""
+
+import binascii
+import re
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import unquote_to_bytes
+
+_BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+_NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
+_PADDING = re.compile(rb"=+")
+_SOME_BYTES = 1 << 20
+
+_DATA_URI = re.compile(
+    rb"data:[a-z]{1,20}/[a-z0-9.+-]{1,60}(?:;[a-z0-9=._-]{1,60}){0,4};base64,([A-Za-z0-9+/=%\s]+)",
+    re.IGNORECASE,
+)
+_UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
+
+
+def decoder(encoding: str) -> Callable[[Iterable[bytes]], Iterator[bytes]] | None:
+    """What undoes an encoding, piece by piece; None for one that leaves bytes as they are."""
+    return _DECODERS.get(encoding)
+
+
+def _some(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for at in range(0, len(piece), _SOME_BYTES):
+            yield piece[at : at + _SOME_BYTES]
+
+
+def base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Base64, with anything else in between, and also where one text follows another."""
+    rest = b""
+    for piece in _some(pieces):
+        *ended, rest = _PADDING.split(rest + piece.translate(None, _NOT_BASE64))
+        yield from map(_quads, ended)
+        whole = len(rest) // 4 * 4
+        yield binascii.a2b_base64(rest[:whole])
+        rest = rest[whole:]
+    yield _quads(rest)
+
+
+def _quads(text: bytes) -> bytes:
+    if len(text) % 4 == 1:
+        text = text[:-1]
+    return binascii.a2b_base64(text + b"=" * (-len(text) % 4))
+
+
+def _quoted_printable(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for piece in _some(pieces):
+        lines, newline, rest = (rest + piece).rpartition(b"\n")
+        yield binascii.a2b_qp(lines + newline)
+    yield binascii.a2b_qp(rest)
+
+
+def uu(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """What lies between `begin` and `end`, in uuencode."""
+    rest, begun = b"", False
+    for piece in (*pieces, b"\n"):
+        *lines, rest = (rest + piece).split(b"\n")
+        for line in lines:
+            if line.rstrip() == b"end":
+                return
+            if begun:
+                yield _uu_line(line.rstrip(b"\r"))
+            begun = begun or line.startswith(b"begin ")
+
+
+def _uu_line(line: bytes) -> bytes:
+    try:
+        return binascii.a2b_uu(line)
+    except binascii.Error:  # too long, as some programs pad it
+        length = (line[0] - 32 & 63) * 4 + 5 if line else 0
+        try:
+            return binascii.a2b_uu(line[: length // 3])
+        except binascii.Error:
+            return b""
+
+
+_DECODERS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {
+    "base64": base64,
+    "quoted-printable": _quoted_printable,
+    "x-uuencode": uu,
+    "uuencode": uu,
+    "x-uue": uu,
+}
+
+
+def embedded(text: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Files written out inside a text, as name and bytes: `data:` addresses, and uuencode."""
+    for number, found in enumerate(_DATA_URI.finditer(text), start=1):
+        yield b"data %d" % number, b"".join(base64([unquote_to_bytes(found[1])]))
+    at = 0
+    while begin := _UU_BEGIN.search(text, at):
+        end = text.find(b"\nend", begin.end() - 1)
+        if end < 0:
+            return
+        yield begin[1], b"".join(uu([text[begin.start() : end + 4]]))
+        at = end
