@@ -26,7 +26,7 @@ import skimage.data
 from PIL import Image
 
 from safelight.examine import Examiner, make_pool, memory_file
-from safelight.model import HashMode, ImageHashes
+from safelight.model import Depth, HashMode, ImageHashes
 from safelight.settings import Settings
 
 BUCKETS = ((0.0, 0.5), (0.5, 2.0), (2.0, 6.0), (6.0, 1000.0))  # megapixels
@@ -65,7 +65,7 @@ def side(examiner: Examiner, mode: HashMode) -> Callable[[int], object]:
     """One way for Safelight to hash an open file."""
 
     def hash_file(fd: int) -> object:
-        result = examiner.examine(fd, mode=mode)
+        result = examiner.examine(fd, Depth(mode=mode))
         assert isinstance(result, ImageHashes), result
         return result
 

@@ -15,10 +15,19 @@ from pictures import photo, saved
 
 from safelight.decode.picture import samples
 from safelight.decode.rules import REASONS, DecodeLimits
-from safelight.examine import Examiner, decode_limits, make_pool, memory_file, parse_answer
+from safelight.examine import (
+    ExamineLimits,
+    Examiner,
+    examine_limits,
+    last_of,
+    make_pool,
+    memory_file,
+    request_for,
+)
+from safelight.examine_answers import parse_answer
 from safelight.matching.rules import MatchPolicy
 from safelight.matching.step import Matcher
-from safelight.model import Examined, HashMode, ImageHashes, NotChecked
+from safelight.model import Depth, Examined, HashMode, ImageHashes, NotChecked
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
 from safelight.settings import Settings
@@ -42,7 +51,7 @@ def hostile() -> Iterator[Examiner]:
 def examine(examiner: Examiner, data: bytes, mode: HashMode = HashMode.EXACT) -> Examined:
     fd = memory_file(data)
     try:
-        return examiner.examine(fd, mode=mode)
+        return examiner.examine(fd, Depth(mode=mode))
     finally:
         os.close(fd)
 
@@ -73,7 +82,7 @@ def test_a_file_too_large_to_decode_is_digested(pool: ChildPool, tmp_path: Path)
         file.write(saved(photo(), "PNG"))
         file.truncate(40 << 20)
     fd = os.open(path, os.O_RDONLY)
-    result = Examiner(pool, DecodeLimits(max_bytes=1 << 20)).examine(fd)
+    result = Examiner(pool, ExamineLimits(decode=DecodeLimits(max_bytes=1 << 20))).examine(fd)
     assert isinstance(result, NotChecked)
     assert (result.code, result.kind, result.format) == ("too_large", "image", "png")
     assert result.digests is not None
@@ -126,8 +135,9 @@ def test_limits_come_from_the_settings() -> None:
     settings = Settings(
         max_pixels=1000, max_image_bytes=2000, decode_seconds=7, decode_memory_mb=99
     )
-    limits = decode_limits(settings)
-    assert (limits.max_pixels, limits.max_bytes) == (1000, 2000)
+    limits = examine_limits(settings)
+    assert (limits.decode.max_pixels, limits.decode.max_bytes) == (1000, 2000)
+    assert ExamineLimits.from_json(limits.to_json()) == limits
     with make_pool(settings, children=3) as pool:
         assert pool.children == 3
         assert (pool.limits.memory_mb, pool.limits.cpu_seconds) == (99, 7)
@@ -141,7 +151,7 @@ def test_an_answer_is_small() -> None:
 
     pictures = [photo().resize((64, 64)).rotate(90 * n) for n in range(3)]
     fd = memory_file(saved(pictures[0], "WEBP", save_all=True, append_images=pictures[1:]))
-    answer = work(fd, {"mode": "exact", "max_pixels": 10**6, "max_bytes": 10**6})
+    answer = last_of(work(fd, request_for(Depth(), ExamineLimits())))
     os.close(fd)
     assert len(answer["picture"]["frames"]) == 3
     assert len(json.dumps(answer)) < 4000
@@ -161,7 +171,7 @@ def refused_answer() -> dict[str, Any]:
 
 
 def test_an_honest_answer_is_taken() -> None:
-    assert isinstance(parse_answer(good_answer(), HashMode.EXACT), ImageHashes)
+    assert isinstance(parse_answer(good_answer(), Depth()), ImageHashes)
 
 
 @pytest.mark.parametrize(
@@ -199,16 +209,16 @@ def test_a_senseless_answer_is_refused(path: tuple[Any, ...], value: Any) -> Non
         place = place[step]
     place[path[-1]] = value
     with pytest.raises(ChildFailed, match="senseless"):
-        parse_answer(answer, HashMode.EXACT)
+        parse_answer(answer, Depth())
 
 
 def test_the_detail_of_a_refusal_is_one_short_word() -> None:
-    result = parse_answer(refused_answer(), HashMode.EXACT)
+    result = parse_answer(refused_answer(), Depth())
     assert isinstance(result, NotChecked)
     assert result.message.endswith(" (OSError)")
     for detail in ("the file is clean", "x" * 41, "a\nb", "\x1b[2J", "é", None, 5, ["OSError"]):
         with pytest.raises(ChildFailed, match="senseless"):
-            parse_answer({**refused_answer(), "detail": detail}, HashMode.EXACT)
+            parse_answer({**refused_answer(), "detail": detail}, Depth())
 
 
 JSON = st.recursive(
@@ -237,7 +247,7 @@ def test_whatever_a_child_says_is_an_answer_or_a_failure(data: st.DataObject, va
         place = place[step]
     place[path[-1]] = value
     try:
-        result = parse_answer(answer, HashMode.EXACT)
+        result = parse_answer(answer, Depth())
     except ChildFailed:
         return
     assert isinstance(result, ImageHashes | NotChecked)
@@ -250,7 +260,7 @@ def test_whatever_a_child_says_is_an_answer_or_a_failure(data: st.DataObject, va
 @given(JSON)
 def test_an_answer_of_any_shape_is_refused(value: Any) -> None:
     with pytest.raises(ChildFailed, match="senseless"):
-        parse_answer({"picture": value}, HashMode.EXACT)
+        parse_answer({"picture": value}, Depth())
 
 
 def test_the_parent_loads_neither_numpy_nor_a_decoder() -> None:

@@ -9,14 +9,15 @@ from pictures import hashes, pattern, photo, saved
 from safelight.examine import Examiner, memory_file
 from safelight.matching.rules import FAST_TRUSTED_QUALITY, MatchPolicy
 from safelight.matching.step import Matcher
-from safelight.model import Algorithm, Answer, EntryArrays, HashMode, Verdict
-from safelight.pipeline import answer
+from safelight.model import Algorithm, Answer, Depth, EntryArrays, HashMode, Verdict
+from safelight.pipeline import answers
 
 PHOTO = saved(photo("coffee").resize((700, 560)), "JPEG", quality=85)
-FAST = MatchPolicy(radius=31, min_quality=50, mode=HashMode.FAST)
+POLICY = MatchPolicy(radius=31, min_quality=50)
+FAST = Depth(mode=HashMode.FAST)
 
 
-def answered(data: bytes, entry: str, policy: MatchPolicy = FAST) -> Answer:
+def answered(data: bytes, entry: str, depth: Depth = FAST) -> Answer:
     value = np.frombuffer(bytes.fromhex(entry), np.uint8).reshape(1, 32)
     entries = EntryArrays(
         algorithm=Algorithm.PDQ,
@@ -28,7 +29,9 @@ def answered(data: bytes, entry: str, policy: MatchPolicy = FAST) -> Answer:
     fd = memory_file(data)
     try:
         matcher = Matcher(["demo"], [entries])
-        return answer(fd, examiner=Examiner(None), matcher=matcher, policy=policy)
+        (item,) = answers(fd, examiner=Examiner(None), matcher=matcher, policy=POLICY, depth=depth)
+        assert item.members == ()
+        return item.answer
     finally:
         os.close(fd)
 
@@ -65,5 +68,5 @@ def test_a_fast_hash_of_low_quality_does_not_stand() -> None:
 
 def test_an_exact_search_has_no_slack() -> None:
     exact = hashes(PHOTO)
-    result = answered(PHOTO, flipped(exact.pdq, 32), MatchPolicy(radius=31, min_quality=50))
+    result = answered(PHOTO, flipped(exact.pdq, 32), Depth())
     assert (result.verdict, result.matches, result.examined) == (Verdict.NO_MATCH, (), exact)

@@ -12,7 +12,7 @@ from safelight.bulk.scan import ScanResult, scan_all
 from safelight.bulk.walk import check_roots, outermost, walk
 from safelight.examine import (
     Examiner,
-    decode_limits,
+    examine_limits,
     hashes_or_error,
     make_pool,
     memory_file,
@@ -23,6 +23,8 @@ from safelight.model import (
     DEFAULT_MIN_QUALITY,
     DEFAULT_RADIUS,
     Algorithm,
+    Depth,
+    FrameSampling,
     HashMode,
     ImageHashes,
 )
@@ -64,7 +66,7 @@ def hash_image(
     examiner = _examiner(isolation)
     fd = memory_file(source) if isinstance(source, bytes) else open_for_examination(source)
     try:
-        return hashes_or_error(examiner.examine(fd, mode=mode))
+        return hashes_or_error(examiner.examine(fd, Depth(mode=mode)))
     finally:
         os.close(fd)
 
@@ -77,18 +79,23 @@ def scan(
     radius: int = DEFAULT_RADIUS,
     min_quality: int = DEFAULT_MIN_QUALITY,
     mode: HashMode | Literal["exact", "fast"] = HashMode.EXACT,
+    video: FrameSampling | Literal["second", "key_frames", "none"] = FrameSampling.SECOND,
+    archives: bool = False,
     jobs: int | None = None,
 ) -> Iterator[ScanResult]:
     """Yield the verdict about every file below the paths, against files of hashes.
 
     `hashes`: one or more files of plain lines, CSV or JSON Lines; `algorithm` says what they hold
-    where the file does not (64 hexadecimal digits are taken for PDQ). `jobs`: files examined at
-    once, one per processor if not given. Results come in walk order, those that could not be
-    checked included. Lines that are no hash come as warnings.
+    where the file does not (64 hexadecimal digits are taken for PDQ). `video`: which frames are
+    hashed. `archives`: look into archives, mails and documents; the results of what is inside come
+    before that of the file. `jobs`: files examined at once, one per processor if not given. Results
+    come in walk order, those that could not be checked included. Lines that
+    are no hash come as warnings.
 
     Raises BadPath, BadHashFile or BadInput before anything is scanned.
     """
-    policy = MatchPolicy(radius=radius, min_quality=min_quality, mode=HashMode(mode))
+    policy = MatchPolicy(radius=radius, min_quality=min_quality)
+    depth = Depth(mode=HashMode(mode), video=FrameSampling(video), archives=archives)
     files = [hashes] if isinstance(hashes, str | os.PathLike) else list(hashes)
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
@@ -98,7 +105,8 @@ def scan(
         warnings.warn(warning, stacklevel=2)
     roots = outermost(check_roots(paths))
     count = len(os.sched_getaffinity(0)) if jobs is None else jobs
-    return scan_all(walk(roots), _examiner("child"), loaded.matcher, policy, jobs=count)
+    examiner = _examiner("child")
+    return scan_all(walk(roots), examiner, loaded.matcher, policy, depth, jobs=count)
 
 
 def _examiner(isolation: str) -> Examiner:
@@ -112,4 +120,4 @@ def _examiner(isolation: str) -> Examiner:
 def _make_examiner(isolation: str) -> Examiner:
     settings = load_settings()
     pool = make_pool(settings, children=os.cpu_count() or 1) if isolation == "child" else None
-    return Examiner(pool, decode_limits(settings))
+    return Examiner(pool, examine_limits(settings))

@@ -14,6 +14,7 @@
     └── Unavailable              something outside is missing or broken; trying again may help
         ├── DatabaseUnavailable
         ├── DiskFull
+        ├── RemoteUnavailable
         └── SandboxUnavailable
 
 The message says what happened and what to do. `code` is stable: scripts and other programs may
@@ -123,6 +124,12 @@ class DiskFull(Unavailable):
 
     code = "disk_full"
     http_status = 507
+
+
+class RemoteUnavailable(Unavailable):
+    """The object store does not answer."""
+
+    code = "remote_unavailable"
 
 
 class SandboxUnavailable(Unavailable):

@@ -1,44 +1,107 @@
-"""One file, from its descriptor to its hashes: the parent's side of it.
+"""One file, from its descriptor to the hashes of every item in it: the parent's side of it.
 
 The work itself is `examine_child`, named by a string and loaded only where it is done: decoders and
 NumPy are no business of a parent, which starts sooner without them.
 """
 
 import os
-import re
 import stat
-from collections.abc import Iterable
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safelight.decode.rules import FLAGS, REASONS, DecodeLimits
+from safelight.connectors.facts import check_facts
+from safelight.decode.rules import DecodeLimits
+from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
-from safelight.model import Digests, Examined, FrameHashes, HashMode, ImageHashes, NotChecked
+from safelight.examine_answers import (
+    GRADED,
+    NONSENSE,
+    not_checked,
+    parse_answer,
+    parse_frames,
+    parse_members,
+    parse_number,
+    parse_skipped,
+)
+from safelight.model import (
+    Depth,
+    Examined,
+    FrameHashes,
+    ImageHashes,
+    Item,
+    Member,
+    NotChecked,
+)
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
 from safelight.settings import Settings
+from safelight.unpack.rules import UnpackLimits
+
+if TYPE_CHECKING:  # it brings NumPy, which hashing alone does without
+    from safelight.matching.graded import Graded
 
 # Digesting is allowed a second for so many bytes on top of the limits for decoding.
 _SLOWEST_BYTES_PER_SECOND = 20_000_000
 
+# A file whose members end so many children is made to do that.
+MOST_CRASHES = 20
+
 DIGESTS_ONLY = "digests"  # in place of a mode
 
 _CHILD = "safelight.examine_child"
+PARQUET_CHILD = "safelight.examine_parquet_child"
 
 
-def make_pool(settings: Settings, *, children: int) -> ChildPool:
-    """A pool of decoding children under the limits of the settings; nothing is started yet."""
+def make_pool(settings: Settings, *, children: int, child: str = _CHILD) -> ChildPool:
+    """A pool of decoding children under the limits of the settings; nothing is started yet.
+
+    `child` is the module whose `work` they do.
+    """
     limits = Limits(
         memory_mb=settings.decode_memory_mb,
         cpu_seconds=settings.decode_seconds,
         wall_seconds=settings.decode_seconds + 5.0,
     )
-    return ChildPool(f"{_CHILD}:work", children=children, limits=limits)
+    return ChildPool(f"{child}:work", children=children, limits=limits)
 
 
-def decode_limits(settings: Settings) -> DecodeLimits:
-    """What the settings say about the largest picture."""
-    return DecodeLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamineLimits:
+    """How large a thing is decoded or unpacked."""
+
+    decode: DecodeLimits = field(default_factory=DecodeLimits)
+    video: VideoLimits = field(default_factory=VideoLimits)
+    unpack: UnpackLimits = field(default_factory=UnpackLimits)
+
+    def to_json(self) -> dict[str, Any]:
+        """The limits as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ExamineLimits":
+        """The limits that `to_json` gave."""
+        return cls(
+            decode=DecodeLimits(**data["decode"]),
+            video=VideoLimits(**data["video"]),
+            unpack=UnpackLimits(**data["unpack"]),
+        )
+
+
+def examine_limits(settings: Settings) -> ExamineLimits:
+    """What the settings say about the largest picture, video and container."""
+    return ExamineLimits(
+        decode=DecodeLimits(max_pixels=settings.max_pixels, max_bytes=settings.max_image_bytes),
+        video=VideoLimits(max_pixels=settings.max_pixels, max_frames=settings.video_frames),
+        unpack=UnpackLimits(
+            max_depth=settings.archive_depth,
+            max_members=settings.archive_members,
+            max_member_bytes=settings.archive_member_mb << 20,
+            max_total_bytes=settings.archive_total_gb << 30,
+        ),
+    )
 
 
 class Examiner:
@@ -48,136 +111,189 @@ class Examiner:
     one's own. Safe to use from many threads.
     """
 
-    def __init__(self, pool: ChildPool | None, limits: DecodeLimits | None = None) -> None:
+    def __init__(
+        self,
+        pool: ChildPool | None,
+        limits: ExamineLimits | None = None,
+        graded: "Graded | None" = None,
+        *,
+        carry: Sequence[str] | None = None,
+    ) -> None:
+        """`graded`: what is not to be decoded, since it is already graded.
+
+        `carry`: of data sets, give the facts of these names; of none, the telling ones.
+        """
         self._pool = pool
-        self._limits = limits or DecodeLimits()
+        self._limits = limits or ExamineLimits()
+        self._graded = graded
+        self._more = {} if carry is None else {"carry": list(carry)}
 
-    def examine(self, fd: int, *, mode: HashMode = HashMode.EXACT) -> Examined:
-        """Hash the open file `fd`; its position may be moved. A failure is a value: NotChecked.
+    def examine(self, fd: int, depth: Depth | None = None) -> Examined:
+        """Hash the open file `fd` itself, not what is in it; see `walk`."""
+        depth = depth or Depth()
+        *_, last = self.walk(fd, Depth(mode=depth.mode, video=depth.video, archives=False))
+        return last.examined
 
-        A file whose decoding crashes, hangs or eats memory still gets its digests, so that it is
-        found by them. Raises SandboxUnavailable when children cannot be started.
+    def walk(self, fd: int, depth: Depth) -> Iterator[Item]:
+        """Hash every item of the open file `fd`, the file itself last; its position may be moved.
+
+        A failure is a value: NotChecked. A file or member whose decoding crashes, hangs or eats
+        memory still gets its digests, so that it is found by them. Raises SandboxUnavailable when
+        children cannot be started.
         """
         found = os.fstat(fd)
         if not stat.S_ISREG(found.st_mode):
-            return _not_checked("not_a_file")
-        request = request_for(mode, self._limits)
-        try:
-            return parse_answer(self._ask(fd, request, found.st_size), mode)
-        except ChildFailed as exc:
-            return self._without_picture(fd, found.st_size, exc)
+            yield Item(examined=not_checked("not_a_file"))
+            return
+        walk = _Walk(depth, self._graded)
+        while True:
+            request = request_for(depth, self._limits) | self._more | walk.resumption()
+            try:
+                last = yield from walk.read(self._stream(fd, request, found.st_size))
+                break
+            except ChildFailed as exc:
+                yield from walk.fail(exc)
+                if walk.is_over:
+                    last = self._without_picture(fd, found.st_size, exc)
+                    break
+        yield Item(examined=last)
 
-    def _ask(self, fd: int, request: dict[str, Any], size: int) -> dict[str, Any]:
+    def _stream(
+        self, fd: int, request: dict[str, Any], size: int
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        also = () if self._graded is None else (self._graded.heads,)
         if self._pool is not None:
-            return self._pool.run(fd, request, more_seconds=size / _SLOWEST_BYTES_PER_SECOND)
-        try:
-            answer: dict[str, Any] = import_module(_CHILD).work(fd, request)
-            return answer
-        except MemoryError as exc:
-            raise ChildFailed("out_of_memory", "There is not enough memory.") from exc
+            more = size / _SLOWEST_BYTES_PER_SECOND
+            return self._pool.stream(fd, request, more_seconds=more, also=also)
+        return _in_this_process(fd, request | {"also": also})
 
     def _without_picture(self, fd: int, size: int, failure: ChildFailed) -> NotChecked:
-        request = request_for(DIGESTS_ONLY, self._limits)
+        request = request_for(Depth(), self._limits) | {"mode": DIGESTS_ONLY}
         try:
-            answer = self._ask(fd, request, size)
-            return _not_checked(failure.code, answer, str(failure))
-        except (ChildFailed, *_NONSENSE):
-            return _not_checked(failure.code, None, str(failure))
+            answer = last_of(self._stream(fd, request, size))
+            return not_checked(failure.code, answer, str(failure))
+        except (ChildFailed, *NONSENSE):
+            return not_checked(failure.code, None, str(failure))
 
 
-def request_for(mode: str, limits: DecodeLimits) -> dict[str, Any]:
-    """What a child is asked: a HashMode, or DIGESTS_ONLY."""
-    return {"mode": mode, "max_pixels": limits.max_pixels, "max_bytes": limits.max_bytes}
-
-
-_NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
-_WORD = re.compile(r"[A-Za-z0-9_]{0,40}")
-_HASH = re.compile(r"[0-9a-f]{64}")
-
-
-def parse_answer(untrusted_answer: dict[str, Any], mode: HashMode) -> Examined:
-    """What a child answered about a file. Raises ChildFailed for what no honest child answers."""
+def _in_this_process(
+    fd: int, request: dict[str, Any]
+) -> Generator[dict[str, Any], None, dict[str, Any]]:
     try:
-        if "picture" in untrusted_answer:
-            return _image_hashes(untrusted_answer, mode)
-        detail = _word(untrusted_answer["detail"])
-        return _not_checked(untrusted_answer["code"], untrusted_answer, detail)
-    except _NONSENSE as exc:
-        raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
+        last: dict[str, Any] = yield from import_module(_CHILD).work(fd, request)
+    except MemoryError as exc:
+        raise ChildFailed("out_of_memory", "There is not enough memory.") from exc
+    return last
 
 
-def _image_hashes(untrusted_answer: dict[str, Any], mode: HashMode) -> ImageHashes:
-    picture = untrusted_answer["picture"]
-    frames = tuple(_frame(frame) for frame in picture["frames"])
-    if not 1 <= len(frames) <= 4:
-        raise ValueError("number of frames")
-    digests = _digests(untrusted_answer["digests"])
-    if digests is None:
-        raise ValueError("no digests")
-    return ImageHashes(
-        digests=digests,
-        format=_word(picture["format"]),
-        width=_number(picture["width"], 1 << 32),
-        height=_number(picture["height"], 1 << 32),
-        mode=mode,
-        frames=frames,
-        flags=_flags(picture["flags"]),
-    )
+def last_of(answers: Generator[dict[str, Any], None, dict[str, Any]]) -> dict[str, Any]:
+    """The last of a child's answers."""
+    while True:
+        try:
+            next(answers)
+        except StopIteration as stop:
+            last: dict[str, Any] = stop.value
+            return last
 
 
-def _frame(untrusted_frame: dict[str, Any]) -> FrameHashes:
-    frame = FrameHashes.from_json(untrusted_frame)
-    _number(frame.number, 1 << 32)
-    _number(frame.quality, 100)
-    if frame.stored is not None:
-        _number(frame.stored_quality, 100)
-    for hashes in (frame.dihedral, frame.dihedral if frame.stored is None else frame.stored):
-        if len(hashes) != 8 or not all(_HASH.fullmatch(value) for value in hashes):
-            raise ValueError("hashes")
-    return frame
+@dataclass(slots=True)
+class _Begun:
+    """The member that the child said it would now examine."""
+
+    number: int
+    members: tuple[Member, ...]
 
 
-def _flags(untrusted_flags: Iterable[str]) -> tuple[str, ...]:
-    return tuple(flag for flag in FLAGS if flag in set(untrusted_flags))
+@dataclass(slots=True)
+class _Walk:
+    """How far the walk through one file has come, over the children that it takes."""
+
+    depth: Depth
+    graded: "Graded | None" = None
+    begun: _Begun | None = None
+    _start: int = 0  # the number of the next member wanted
+    _failed: ChildFailed | None = None  # what happened to member _start, which is to be digested
+    _crashes: int = 0
+    _frames: list[FrameHashes] = field(default_factory=list)
+
+    def resumption(self) -> dict[str, Any]:
+        """The part of the request that says where to go on."""
+        self.begun, self._frames = None, []
+        failed = None if self._failed is None else self._failed.code
+        return {"start": self._start, "failed": failed}
+
+    def read(
+        self, untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]]
+    ) -> Generator[Item, None, Examined]:
+        """Yield the members as they come; return what the child says of the file itself."""
+        with closing(untrusted_answers):  # a child nobody listens to keeps no place in the pool
+            while True:
+                try:
+                    untrusted_part = next(untrusted_answers)
+                except StopIteration as stop:
+                    return self._examined(stop.value, self.depth)
+                item = self._take(untrusted_part)
+                if item is not None:
+                    yield item
+
+    def _take(self, untrusted_part: dict[str, Any]) -> Item | None:
+        """An item when it is whole. Raises ChildFailed for what no honest child says."""
+        try:
+            if "frames" in untrusted_part:
+                self._frames += parse_frames(untrusted_part["frames"])
+            elif "begin" in untrusted_part:
+                number = parse_number(untrusted_part["begin"], 1 << 53)
+                self.begun = _Begun(number, parse_members(untrusted_part["members"]))
+            elif "item" in untrusted_part:
+                return self._item(untrusted_part)
+        except NONSENSE as exc:
+            raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
+        return None  # a sign of life
+
+    def _item(self, untrusted_part: dict[str, Any]) -> Item:
+        number = parse_number(untrusted_part["number"], 1 << 53)
+        members = parse_members(untrusted_part["members"])
+        depth = Depth(video=self.depth.video)  # members are always hashed exactly
+        examined = self._examined(untrusted_part["item"], depth)
+        self._start, self._failed = number + 1, None
+        self.begun, self._frames = None, []
+        untrusted_facts = untrusted_part.get("facts")
+        facts = None if untrusted_facts is None else check_facts(untrusted_facts)
+        return Item(members=members, examined=examined, facts=facts)
+
+    def _examined(self, untrusted_answer: dict[str, Any], depth: Depth) -> Examined:
+        """What is said of an item; that it was left out is held against what is graded."""
+        if self.graded is None or GRADED not in untrusted_answer:
+            return parse_answer(untrusted_answer, depth, self._frames)
+        return parse_skipped(untrusted_answer, self.graded.grade_of)
+
+    def fail(self, failure: ChildFailed) -> Iterator[Item]:
+        """If a member ended the child, have it digested alone, or go past it if that failed too."""
+        if self.begun is None:
+            return
+        self._crashes += 1
+        if self._failed is None and not self.is_over:
+            self._start, self._failed = self.begun.number, failure
+            return
+        code = (self._failed or failure).code
+        yield Item(members=self.begun.members, examined=not_checked(code))
+        self._start, self._failed = self.begun.number + 1, None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether, after a failure, there is no going on."""
+        return self.begun is None or self._crashes >= MOST_CRASHES
 
 
-def _number(untrusted_value: object, most: int) -> int:
-    # JSON's true is an int to Python
-    if type(untrusted_value) is not int or not 0 <= untrusted_value <= most:
-        raise ValueError("number")
-    return untrusted_value
-
-
-def _word(untrusted_value: str) -> str:
-    if not _WORD.fullmatch(untrusted_value):
-        raise ValueError("word")
-    return untrusted_value
-
-
-def _digests(untrusted_values: dict[str, Any] | None) -> Digests | None:
-    if untrusted_values is None:
-        return None
-    digests = Digests(**untrusted_values)
-    _number(digests.size, 1 << 63)
-    for value, length in ((digests.md5, 32), (digests.sha1, 40), (digests.sha256, 64)):
-        if not re.fullmatch(f"[0-9a-f]{{{length}}}", value):
-            raise ValueError("digest")
-    return digests
-
-
-def _not_checked(
-    code: str, untrusted_answer: dict[str, Any] | None = None, detail: str = ""
-) -> NotChecked:
-    message = REASONS[code] + (f" ({detail.rstrip('.')})" if detail else "")
-    if untrusted_answer is None:
-        return NotChecked(code=code, message=message)
-    return NotChecked(
-        code=code,
-        message=message,
-        kind=_word(untrusted_answer["kind"]),
-        format=_word(untrusted_answer["format"]),
-        digests=_digests(untrusted_answer["digests"]),
-    )
+def request_for(depth: Depth, limits: ExamineLimits) -> dict[str, Any]:
+    """What a child is asked."""
+    return {
+        **depth.to_json(),
+        "limits": limits.to_json(),
+        "start": 0,
+        "failed": None,
+        "also": (),
+    }
 
 
 def memory_file(data: bytes) -> int:
@@ -190,7 +306,9 @@ def memory_file(data: bytes) -> int:
 
 
 def hashes_or_error(examined: Examined) -> ImageHashes:
-    """The hashes; raises CouldNotCheck for a picture that was not examined."""
+    """The hashes; raises CouldNotCheck for what is no picture or was not examined."""
     if isinstance(examined, NotChecked):
         raise CouldNotCheck(examined.code, examined.message)
+    if not isinstance(examined, ImageHashes):
+        raise CouldNotCheck("not_a_picture", not_checked("not_a_picture").message)
     return examined

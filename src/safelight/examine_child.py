@@ -1,21 +1,42 @@
-"""One file, from its descriptor to its hashes: the work of a child process.
+"""One file, from its descriptor to the hashes of every item in it: the work of a child process.
 
-Loads the decoders and NumPy, which `examine`, the parent's side, does without.
+Loads the decoders and NumPy, which `examine`, the parent's side, does without. What the answers
+look like stands in `examine_answers`, which reads them.
 """
 
 import os
+from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from typing import Any
 
+from safelight.connectors.sidecars import LARGEST_SIDECAR, sidecar_facts, suffix_of
+from safelight.decode import video
 from safelight.decode.picture import open_picture, prepare_child, samples
-from safelight.decode.pixels import Frame, Picture, Pixels, turned
-from safelight.decode.rules import DecodeLimits
+from safelight.decode.pixels import Frame, Picture, Pixels, Video, turned
 from safelight.errors import CouldNotCheck
-from safelight.examine import DIGESTS_ONLY, memory_file, request_for
-from safelight.hashing.digests import digest
+from safelight.examine import (
+    DIGESTS_ONLY,
+    ExamineLimits,
+    last_of,
+    memory_file,
+    request_for,
+)
+from safelight.examine_answers import GRADED, pack_frame, pack_member
+from safelight.hashing.digests import Digester
 from safelight.hashing.perceptual import Perceptual, hash_pixels
-from safelight.model import FrameHashes, HashMode
+from safelight.matching.graded_heads import is_graded
+from safelight.model import Depth, FrameHashes, FrameSampling, HashMode
 from safelight.source import Source
+from safelight.unpack import walk as unpack
+
+Answer = dict[str, Any]
+Answers = Generator[Answer, None, Answer]
+
+# Digesting so much is a while; a sign of life then starts the time limits anew.
+_ALIVE_BYTES = 256 << 20
+_ALIVE: Answer = {"alive": True}
+
+_FRAMES_AT_ONCE = 128  # of a video, in one message
 
 _self_test_files: dict[str, int] = {}
 
@@ -23,7 +44,9 @@ _self_test_files: dict[str, int] = {}
 def prepare() -> None:
     """Load all that decoding needs, and try it, while files may still be opened."""
     prepare_child()
-    for name, data in samples().items():
+    video.prepare()
+    getattr(unpack, "prepare", lambda: None)()
+    for name, data in (samples() | video.samples()).items():
         _self_test_files[name] = memory_file(data)
     self_test(close=False)
 
@@ -31,31 +54,84 @@ def prepare() -> None:
 def self_test(*, close: bool = True) -> None:
     """Decode a tiny file of every format. Raises RuntimeError, naming the file, when one fails."""
     for name, fd in _self_test_files.items():
-        answer = work(fd, request_for(HashMode.EXACT, DecodeLimits()))
-        if "picture" not in answer:
+        answer = last_of(work(fd, request_for(Depth(), ExamineLimits())))
+        if "picture" not in answer and "video" not in answer:
             raise RuntimeError(f"the sample {name} cannot be decoded ({answer.get('detail')})")
         if close:
             os.close(fd)
 
 
-def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
-    """Digest the file, and hash its picture if it is one. Raises MemoryError only.
+def work(fd: int, request: dict[str, Any]) -> Answers:
+    """Digest the file and hash what it is, or every item in it. Raises MemoryError only.
 
-    The answer has `digests`, `kind`, `format`, and either `picture` or `code` and `detail`. It
-    never holds text from the file.
+    Yields `begin`, then `item`, for every member of a container, each with its number; before a
+    video is answered, its `frames`; and `alive` where digesting takes long. The answer about an
+    item has `digests`, `kind`, `format`, and one of `picture`, `video`, `container`, or `code` and
+    `detail`. Of text from the file it holds the names of members, and where the request has `carry`
+    the `facts` that a data set's sidecar tells.
     """
     source = Source(fd)
-    answer: dict[str, Any] = {"digests": None, "kind": "other", "format": "unknown"}
     try:
-        answer["digests"] = asdict(digest(source.chunks()))
-        answer["kind"], answer["format"] = source.sniffed.kind, source.sniffed.format
-    except OSError as exc:
-        return {**answer, "code": "read_error", "detail": type(exc).__name__}
-    if request["mode"] == DIGESTS_ONLY:
+        opened = request["archives"] and unpack.is_container(source.sniffed)
+    except OSError:
+        opened = False
+    if not opened:
+        return (yield from examine_source(source, request))
+    limits = ExamineLimits.from_json(request["limits"])
+    for item in unpack.walk(source, limits.unpack, start=request["start"]):
+        if not item.chain:
+            return (yield from _answer(item, request))
+        place = {"members": [pack_member(member) for member in item.chain]}
+        yield {"begin": item.number, **place}
+        answer = yield from _answer(item, {**request, "mode": HashMode.EXACT})
+        yield {"item": answer, "number": item.number, **place, **_told(item, request)}
+    raise AssertionError("the container itself comes last")
+
+
+def _told(item: unpack.Item, request: dict[str, Any]) -> dict[str, Any]:
+    """The facts in a sidecar, where they are asked for and it can be read as one."""
+    carry, source = request.get("carry"), item.source
+    name = item.chain[-1].name
+    if carry is None or source is None or item.code is not None or not suffix_of(name):
+        return {}
+    try:
+        data = source.whole if source.size <= LARGEST_SIDECAR else b""
+    except (CouldNotCheck, OSError):
+        return {}
+    facts = sidecar_facts(name, data, carry) if data else None
+    return {} if facts is None else {"facts": facts}
+
+
+def _answer(item: unpack.Item, request: dict[str, Any]) -> Answers:
+    """The answer about a member, or about a container after its members."""
+    about: Answer = {"digests": None, "kind": item.kind, "format": item.format}
+    failed = request["failed"] if item.number == request["start"] else None
+    if item.source is None:
+        return {**about, "code": item.code, "detail": ""}
+    if item.code is None and item.container is None and failed is None:
+        return (yield from examine_source(item.source, request))
+    answer = yield from _digested(item.source)
+    answer = {**answer, "kind": item.kind, "format": item.format}
+    if "code" in answer:
         return answer
-    limits = DecodeLimits(max_pixels=request["max_pixels"], max_bytes=request["max_bytes"])
+    if item.container is None or failed is not None:
+        return {**answer, "code": failed or item.code, "detail": ""}
+    facts = {"members": item.container.members, "flags": list(item.container.flags)}
+    return {**answer, "container": facts}
+
+
+def examine_source(source: Source, request: dict[str, Any]) -> Answers:
+    """The answer about bytes that are one thing, whatever is in it."""
+    answer = yield from _digested(source)
+    if "code" in answer or request["mode"] == DIGESTS_ONLY:
+        return answer
+    if any(is_graded(heads, answer["digests"]) for heads in request["also"]):
+        return {**answer, GRADED: True}
     try:
-        picture = open_picture(source, limits, fast=request["mode"] == HashMode.FAST)
+        if source.sniffed.may_be_video:
+            return {**answer, **(yield from _video(source, request))}
+        limits = ExamineLimits.from_json(request["limits"])
+        picture = open_picture(source, limits.decode, fast=request["mode"] == HashMode.FAST)
         return {**answer, "picture": _hash_picture(picture)}
     except CouldNotCheck as exc:
         return {**answer, "code": exc.code, "detail": ""}
@@ -63,6 +139,69 @@ def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
         raise
     except Exception as exc:  # noqa: BLE001  decoders raise nearly every class there is
         return {**answer, "code": "damaged", "detail": type(exc).__name__}
+
+
+def _digested(source: Source) -> Answers:
+    """Digests, kind and format of the bytes, or the code of what keeps them from being read."""
+    answer: Answer = {"digests": None, "kind": "other", "format": "unknown"}
+    digester, told = Digester(), 0
+    try:
+        for chunk in source.chunks():
+            digester.update(chunk)
+            if digester.size - told >= _ALIVE_BYTES:
+                told = digester.size
+                yield _ALIVE
+        answer["digests"] = asdict(digester.digests())
+        answer["kind"], answer["format"] = source.sniffed.kind, source.sniffed.format
+    except CouldNotCheck as exc:
+        return {**answer, "code": exc.code, "detail": ""}
+    except OSError as exc:
+        return {**answer, "code": "read_error", "detail": type(exc).__name__}
+    return answer
+
+
+def _video(source: Source, request: dict[str, Any]) -> Answers:
+    """Send the hashes of the frames, and then answer about the video."""
+    limits = ExamineLimits.from_json(request["limits"])
+    opened = video.open_video(source, limits.video, FrameSampling(request["video"]))
+    count = 0
+    try:
+        for frames in _some_at_once(_hash_frame(frame) for frame in opened.frames):
+            count += len(frames)
+            yield {"frames": [pack_frame(frame) for frame in frames]}
+    except CouldNotCheck:
+        if not count:
+            raise
+        opened.flags.add("damaged")  # the frames up to there are good
+    return {"video": _video_facts(opened, count)}
+
+
+def _video_facts(opened: Video, count: int) -> Answer:
+    return {
+        "format": opened.format,
+        "width": opened.width,
+        "height": opened.height,
+        "duration": opened.duration,
+        "frames": count,
+        "flags": sorted(opened.flags),
+    }
+
+
+def _some_at_once(frames: Iterator[FrameHashes]) -> Iterator[list[FrameHashes]]:
+    """The frames in lists; those before a failure are given before it is raised."""
+    some: list[FrameHashes] = []
+    try:
+        for frame in frames:
+            some.append(frame)
+            if len(some) == _FRAMES_AT_ONCE:
+                yield some
+                some = []
+    except CouldNotCheck:
+        if some:
+            yield some
+        raise
+    if some:
+        yield some
 
 
 def _hash_picture(picture: Picture) -> dict[str, Any]:
@@ -87,6 +226,7 @@ def _hash_frame(frame: Frame) -> FrameHashes:
         dihedral=upright.dihedral,
         stored=None if stored is None else stored.dihedral,
         stored_quality=None if stored is None else stored.quality,
+        time=frame.time,
     )
 
 

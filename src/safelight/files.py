@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,38 @@ def replace_private(path: Path, data: bytes, *, owner: tuple[int, int] | None = 
             temporary.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+@contextmanager
+def new_private_file(path: Path) -> Iterator[Callable[[bytes], None]]:
+    """A new 0600 file, written piece by piece, that is there whole at the end or not at all.
+
+    Raise BadPath for one that exists.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
+    with disk_errors(path):
+        if path.exists() or path.is_symlink():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST))
+        temporary.unlink(missing_ok=True)
+        fd = os.open(temporary, NEW_FILE, PRIVATE)
+
+    def write(piece: bytes) -> None:
+        with disk_errors(path):
+            write_all(fd, piece)
+
+    try:
+        try:
+            yield write
+            with disk_errors(path):
+                os.fsync(fd)
+        finally:
+            os.close(fd)
+        with disk_errors(path):
+            temporary.rename(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
 
 
 def write_all(fd: int, data: bytes) -> None:

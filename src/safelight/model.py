@@ -6,7 +6,7 @@ database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -73,13 +73,52 @@ class FrameSampling(StrEnum):
     NONE = "none"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth:
+    """How far a file is looked into.
+
+    `mode` is that of pictures; those inside a container are always hashed exactly. `archives`: the
+    members of archives, mails and documents are items of their own.
+    """
+
+    mode: HashMode = HashMode.EXACT
+    video: FrameSampling = FrameSampling.SECOND
+    archives: bool = False
+
+    def exact(self) -> Depth:
+        """The same file looked at again where a quick look is not enough."""
+        quick = self.video is FrameSampling.KEY_FRAMES
+        return Depth(
+            mode=HashMode.EXACT,
+            video=FrameSampling.SECOND if quick else self.video,
+            archives=False,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The depth as plain JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Depth:
+        """The depth that `to_json` gave; ValueError or TypeError if it is not one."""
+        return cls(
+            mode=HashMode(data["mode"]),
+            video=FrameSampling(data["video"]),
+            archives=bool(data["archives"]),
+        )
+
+
 class Verdict(StrEnum):
-    """The machine's answer about one file. It never says that something is illegal, or clean."""
+    """The machine's answer about one file. It never says that something is illegal, or clean.
+
+    `skipped`: the file was left out, as asked, because it is already graded; nothing was decoded.
+    """
 
     KNOWN = "known"
     SIMILAR = "similar"
     NO_MATCH = "no_match"
     UNREADABLE = "unreadable"
+    SKIPPED = "skipped"
 
 
 FOUND = frozenset({Verdict.KNOWN, Verdict.SIMILAR})
@@ -237,12 +276,16 @@ class Container:
     flags: tuple[str, ...] = ()
 
 
+# What lies inside of what, and how it came out: `row` is one of a table, `picture` of a document.
+MEMBER_KINDS = ("archive_member", "compressed", "message", "attachment", "picture", "row")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
     """One step of a derivation: where in its container an item lies."""
 
     name: bytes  # as the container has it; need not be text
-    kind: str  # archive_member, compressed, message, attachment, picture
+    kind: str  # one of MEMBER_KINDS
     modified: str = ""  # as the container gives it; empty where it gives none
 
 
@@ -260,7 +303,44 @@ class NotChecked:
     digests: Digests | None = None
 
 
-Examined = ImageHashes | VideoHashes | Container | NotChecked
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """What an earlier file says of a file by its digest; empty where it does not say."""
+
+    file: str  # its name
+    verdict: str = ""  # of an earlier scan
+    their_class: str = ""  # the class a source gives it
+
+    def to_json(self) -> dict[str, str]:
+        """The grade as rows write it."""
+        told = {"file": self.file, "verdict": self.verdict, "class": self.their_class}
+        return {name: value for name, value in told.items() if value}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skipped:
+    """A file that was left out because it is already graded: digested, and not decoded."""
+
+    digests: Digests
+    kind: str
+    format: str
+    grade: Grade
+
+
+Examined = ImageHashes | VideoHashes | Container | NotChecked | Skipped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One thing found in a file: the file itself (no members), or what lies inside, and how.
+
+    `facts` is what a data set tells beside: of a row of a table its other columns, of a sidecar
+    what is written in it; None for what tells nothing.
+    """
+
+    members: tuple[Member, ...] = ()  # from the outermost container inwards
+    examined: Examined
+    facts: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -345,11 +425,15 @@ class Match:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """The verdict about one file, with every reason for it."""
+    """The verdict about one file, with every reason for it.
+
+    `observed` are matches with lists in observe mode: they have no part in the verdict.
+    """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
+    observed: tuple[Match, ...] = ()
     examined: Examined
 
 
@@ -372,6 +456,15 @@ def video_value(frames: Sequence[VideoFrame]) -> bytes:
         digest.update(frame.quality.to_bytes(1, "big"))
         digest.update(frame.value)
     return digest.digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ItemAnswer:
+    """The verdict about one item of a file."""
+
+    members: tuple[Member, ...] = ()
+    answer: Answer
+    facts: Mapping[str, str] | None = None
 
 
 class HashRow(NamedTuple):

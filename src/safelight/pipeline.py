@@ -3,26 +3,39 @@
     intake → decode → hashing → matching → signals → triage → review → decisions → outcomes
 
 The first four give the answer, in milliseconds; the rest is work for later jobs. Stages never
-import one another; this module and `examine_child` (the two stages that run together in a child
+import one another; this module and `examine_child` (the stages that run together in a child
 process) know the order.
 """
 
+from collections.abc import Iterator
+
 from safelight.examine import Examiner
+from safelight.matching.graded import left_out
 from safelight.matching.rules import FAST_SLACK_BITS, MatchPolicy, judge, needs_exact
 from safelight.matching.step import Matcher
-from safelight.model import Answer, HashMode
+from safelight.model import Depth, HashMode, ItemAnswer, Skipped
 
 
-def answer(fd: int, *, examiner: Examiner, matcher: Matcher, policy: MatchPolicy) -> Answer:
-    """Return the verdict about the open file `fd`, which stays open.
+def answers(
+    fd: int, *, examiner: Examiner, matcher: Matcher, policy: MatchPolicy, depth: Depth
+) -> Iterator[ItemAnswer]:
+    """Yield the verdict about every item in the open file `fd`, which stays open; itself last.
 
     In fast mode whatever is near an entry, or may have drifted further than that mode promises,
     is examined again exactly, so that the distance given is always the exact one.
     """
-    examined = examiner.examine(fd, mode=policy.mode)
-    slack = FAST_SLACK_BITS if policy.mode is HashMode.FAST else 0
-    hits = matcher.hits(examined, policy, slack=slack)
-    if needs_exact(examined, hits):
-        examined = examiner.examine(fd, mode=HashMode.EXACT)
-        hits = matcher.hits(examined, policy)
-    return judge(examined, hits, policy)
+    slack = FAST_SLACK_BITS if depth.mode is HashMode.FAST else 0
+    for item in examiner.walk(fd, depth):
+        examined = item.examined
+        if isinstance(examined, Skipped):
+            yield ItemAnswer(
+                members=item.members,
+                answer=left_out(examined, matcher.hits(examined, policy), policy),
+            )
+            continue
+        hits = matcher.hits(examined, policy, slack=0 if item.members else slack)
+        if not item.members and needs_exact(examined, hits):
+            examined = examiner.examine(fd, depth.exact())
+            hits = matcher.hits(examined, policy)
+        answer = judge(examined, hits, policy)
+        yield ItemAnswer(members=item.members, answer=answer, facts=item.facts)

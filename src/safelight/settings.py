@@ -102,11 +102,33 @@ class Settings:
     max_image_bytes: int = _setting(
         _count(1, 1 << 40), 1 << 30, "Largest file decoded as a picture, in bytes."
     )
+    max_remote_bytes: int = _setting(
+        _count(1, 1 << 40),
+        1 << 30,
+        "Largest object fetched from an object store, in bytes; it is held in memory, one per job.",
+    )
     decode_seconds: int = _setting(
-        _count(1, 3600), 60, "Longest time spent on one picture, in seconds."
+        _count(1, 3600),
+        60,
+        "Longest time spent on one picture, or on a part of a video, in seconds.",
     )
     decode_memory_mb: int = _setting(
         _count(64, 1 << 20), 2048, "Memory one decoding child may use, in MiB."
+    )
+    video_frames: int = _setting(
+        _count(1, 1_000_000), 24 * 3600, "Most frames of one video that are hashed."
+    )
+    archive_depth: int = _setting(
+        _count(1, 16), 4, "How deep archives in archives are opened, with --archives."
+    )
+    archive_members: int = _setting(
+        _count(1, 1_000_000_000), 1_000_000, "Most items looked at in one archive."
+    )
+    archive_member_mb: int = _setting(
+        _count(1, 1 << 20), 512, "Largest member that is unpacked into memory, in MiB."
+    )
+    archive_total_gb: int = _setting(
+        _count(1, 1 << 20), 100, "Most that is unpacked from one archive, in GiB."
     )
 
 

@@ -9,6 +9,9 @@ HEAD_BYTES = 4096
 # The formats that are decoded.
 READABLE = ("jpeg", "png", "gif", "webp", "tiff", "bmp", "heif", "avif")
 
+# The formats that may hold a video that is decoded. Some of them hold sound only, mostly.
+VIDEOS = ("mp4", "matroska", "avi", "mpegts", "mpeg", "flv", "asf", "ogg", "m4a")
+
 
 # Where, and how far, a file must be read to tell a disc image.
 ISO_BYTES = (0x8001, 5)
@@ -25,6 +28,11 @@ class Sniffed:
     def readable(self) -> bool:
         """Whether it is a picture of a format that is decoded."""
         return self.kind == "image" and self.format in READABLE
+
+    @property
+    def may_be_video(self) -> bool:
+        """Whether it is a file of a format in which videos are decoded."""
+        return self.kind in ("video", "audio") and self.format in VIDEOS
 
 
 # (offset, bytes there, kind, format); the first that fits wins
@@ -55,7 +63,11 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"FLV\x01", "video", "flv"),
     (0, b"0&\xb2u\x8ef\xcf\x11", "video", "asf"),
     (0, b"\0\0\x01\xba", "video", "mpeg"),
-    (0, b"\0\0\x01\xb3", "video", "mpeg"),
+    (0, b"\0\0\x01\xb3", "video", "mpegvideo"),
+    (0, b".RMF", "video", "realmedia"),
+    (0, b"DKIF", "video", "ivf"),
+    (0, b"YUV4MPEG2 ", "video", "y4m"),
+    (0, b"\x06\x0e+4\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02", "video", "mxf"),
     (0, b"ID3", "audio", "mp3"),
     (0, b"fLaC", "audio", "flac"),
     (0, b"OggS", "audio", "ogg"),
@@ -161,11 +173,25 @@ def _is_bmp(head: bytes) -> bool:
     return head[:2] == b"BM" and head[14:18] in _BMP_HEADER_SIZES
 
 
-def _is_mpegts(head: bytes) -> bool:
-    return head[:1] == b"G" and head[188:189] == b"G" and head[376:377] == b"G"
-
-
 _BMP_HEADER_SIZES = {size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)}
+
+
+# What a QuickTime file begins with where it does not say its brand.
+_QUICKTIME_BOXES = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
+
+# Packets of a transport stream: as they are, with a time code in front, with a check sum behind.
+_TRANSPORT_PACKETS = ((0, 188), (4, 192), (0, 204))
+
+
+def _is_quicktime(head: bytes) -> bool:
+    return head[4:8] in _QUICKTIME_BOXES and head[12:13] != b""
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    return any(
+        all(head[at : at + 1] == b"G" for at in range(start, start + 5 * size, size))
+        for start, size in _TRANSPORT_PACKETS
+    )
 
 
 def _sniff_boxes(head: bytes) -> Sniffed:
@@ -235,9 +261,10 @@ def _mpeg_audio_frame(data: bytes) -> int:
 _BY_STRUCTURE: tuple[tuple[Callable[[bytes], bool], str, str], ...] = (
     (_is_bmp, "image", "bmp"),
     (_is_mpeg_audio, "audio", "mp3"),
-    (_is_mpegts, "video", "mpegts"),
+    (_is_transport_stream, "video", "mpegts"),
     (_is_lzma, "archive", "lzma"),
     (_is_old_tar, "archive", "tar"),
+    (_is_quicktime, "video", "mp4"),
 )
 
 

@@ -6,17 +6,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.bulk.rows import Tally, hash_row, path_fields, path_of, scan_row
+from safelight.bulk.rows import Tally, hash_row, is_member, path_fields, path_of, scan_row
 from safelight.files import to_line
 from safelight.matching.rules import Hit, MatchPolicy, judge
 from safelight.model import (
     Algorithm,
+    Container,
     Digests,
     FrameHashes,
+    FrameSampling,
     HashMode,
     ImageHashes,
+    Item,
     Match,
+    Member,
     NotChecked,
+    VideoHashes,
 )
 
 DIGESTS = Digests(md5="1" * 32, sha1="2" * 40, sha256="3" * 64, size=9)
@@ -55,6 +60,7 @@ def test_the_row_of_a_similar_picture():
             {
                 "list": "demo",
                 "entry": 7,
+                "class": "",
                 "algorithm": "pdq",
                 "distance": 6,
                 "orientation": "rot90",
@@ -84,8 +90,14 @@ def test_the_row_of_a_file_that_was_not_checked():
     }
 
 
+def test_what_is_told_from_elsewhere_stands_last():
+    plain = scan_row(b"/a.png", judge(UNREAD, [], POLICY))
+    row = scan_row(b"/a.png", judge(UNREAD, [], POLICY), more={"exhibit": "A/7", "size": 0})
+    assert list(row.items()) == [*plain.items(), ("exhibit", "A/7"), ("size", 0)]
+
+
 def test_the_row_of_a_hashed_picture():
-    assert hash_row(b"/a.png", PICTURE) == {
+    assert hash_row(b"/a.png", Item(examined=PICTURE)) == {
         "path": "/a.png",
         "md5": "1" * 32,
         "sha1": "2" * 40,
@@ -103,11 +115,48 @@ def test_the_row_of_a_hashed_picture():
 
 
 def test_the_row_of_a_file_that_could_not_be_hashed_has_the_same_fields_and_an_error():
-    row = hash_row(b"/a.png", UNREAD)
+    row = hash_row(b"/a.png", Item(examined=UNREAD))
     assert row.pop("error") == {"code": "empty", "message": "The file is empty."}
     assert {name for name, value in row.items() if value is None} == {
         *("md5", "sha1", "sha256", "width", "height", "pdq", "pdq_quality", "dihedral")
     }
+
+
+def test_the_row_of_a_member_says_where_it_lies():
+    members = (
+        Member(name=b"in\xffner.zip", kind="archive_member", modified="2026-01-02T03:04:06"),
+        Member(name=b"a.png", kind="archive_member"),
+    )
+    row = scan_row(b"/a.zip", judge(PICTURE, [], POLICY), members)
+    assert (row["path"], is_member(row)) == ("/a.zip", True)
+    assert row["derivation"] == [
+        {
+            "kind": "archive_member",
+            "name": "in\ufffdner.zip",
+            "name_b64": "aW7/bmVyLnppcA==",
+            "modified": "2026-01-02T03:04:06",
+        },
+        {"kind": "archive_member", "name": "a.png"},
+    ]
+
+
+def test_the_rows_of_a_video_and_of_a_container():
+    frame = FrameHashes(number=30, quality=88, dihedral=FRAME.dihedral, time=1.0)
+    video = VideoHashes(
+        digests=DIGESTS,
+        format="mp4",
+        width=30,
+        height=20,
+        duration=2.5,
+        sampling=FrameSampling.SECOND,
+        frames=(frame,),
+    )
+    container = Container(digests=DIGESTS, kind="archive", format="zip", members=3)
+    row = hash_row(b"/v", Item(examined=video))
+    assert (row["frames"], row["duration"], row["video"]) == ([frame.to_json()], 2.5, "second")
+    assert (row["width"], row["height"], row["pdq"]) == (30, 20, None)
+    row = hash_row(b"/z", Item(examined=container))
+    assert (row["members"], row["flags"], row["sha256"]) == (3, [], "3" * 64)
 
 
 @given(st.binary(min_size=1).filter(lambda path: b"\0" not in path))

@@ -19,10 +19,11 @@ from safelight.bulk.state import (
 from safelight.errors import BadInput, BadPath, CorruptFile, DiskFull
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
-from safelight.model import Algorithm, HashMode
+from safelight.model import Algorithm, Depth, FrameSampling, HashMode
 
 NOW = datetime(2026, 11, 22, 1, 2, 3, tzinfo=UTC)
-POLICY = MatchPolicy(radius=20, min_quality=40, mode=HashMode.FAST)
+POLICY = MatchPolicy(radius=20, min_quality=40)
+DEPTH = Depth(mode=HashMode.FAST, video=FrameSampling.KEY_FRAMES, archives=True)
 SOURCES = Sources(hashes=("/hashes.csv",), algorithm=Algorithm.SHA256)
 
 
@@ -42,6 +43,7 @@ def begin(home: Path, result: Path | None = None, now: datetime = NOW) -> ScanSt
         result=str(result or home / "scans" / scan_id / "results.jsonl"),
         sources=SOURCES,
         policy=POLICY,
+        depth=DEPTH,
         fingerprint="f" * 32,
     )
     return ScanState.create(home, request)
@@ -61,6 +63,27 @@ def test_a_stopped_scan_goes_on_with_what_it_was_asked(tmp_path: Path):
     lines = Path(again.request.result).read_text().splitlines()
     assert [json.loads(line)["path"] for line in lines] == ["/a.jpg", "/b.jpg", "/c.jpg"]
     assert list(unfinished_scans(tmp_path)) == []
+
+
+def inside(path: str, name: str, **more):
+    return {**row(path, **more), "derivation": [{"kind": "archive_member", "name": name}]}
+
+
+def test_rows_of_a_file_without_its_own_are_dropped_and_the_file_done_again(tmp_path: Path):
+    whole = [inside("/a.zip", "1"), inside("/a.zip", "2", verdict="known"), row("/a.zip")]
+    with begin(tmp_path) as state:
+        for one in (*whole, row("/b.jpg"), inside("/c.zip", "1"), inside("/c.zip", "2")):
+            state.write(one)
+    result = Path(state.request.result)
+    with ScanState.reopen(tmp_path, "last") as again:
+        done = [again.is_done(path) for path in (b"/a.zip", b"/b.jpg", b"/c.zip")]
+        assert done == [True, True, False]
+        assert dict(again.tally.verdicts) == {"no_match": 3, "known": 1}
+        assert (again.tally.files, again.tally.members) == (2, 2)
+        assert list(again.rows_so_far()) == [*whole, row("/b.jpg")]
+        again.write(row("/c.zip"))
+    lines = [json.loads(line) for line in result.read_text().splitlines()]
+    assert lines == [*whole, row("/b.jpg"), row("/c.zip")]
 
 
 @pytest.mark.parametrize("cut", [1, 5, 20])

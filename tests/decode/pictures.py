@@ -10,8 +10,8 @@ import skimage.data
 from PIL import Image, ImageCms
 
 from safelight.decode.rules import DecodeLimits
-from safelight.examine import Examiner, memory_file
-from safelight.model import Examined, HashMode, ImageHashes, NotChecked
+from safelight.examine import ExamineLimits, Examiner, memory_file
+from safelight.model import Depth, Examined, HashMode, ImageHashes, NotChecked
 
 
 def photo(name: str = "astronaut") -> Image.Image:
@@ -56,7 +56,8 @@ def examined(data: bytes, mode: str = "exact", **limits: int) -> Examined:
     """What Safelight says about these bytes, decoded in the test process."""
     fd = memory_file(data)
     try:
-        return Examiner(None, DecodeLimits(**limits)).examine(fd, mode=HashMode(mode))
+        examiner = Examiner(None, ExamineLimits(decode=DecodeLimits(**limits)))
+        return examiner.examine(fd, Depth(mode=HashMode(mode)))
     finally:
         os.close(fd)
 

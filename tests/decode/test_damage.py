@@ -36,7 +36,7 @@ def test_empty() -> None:
     ("data", "code", "kind"),
     [
         (b"just a note\n", "not_a_picture", "text"),
-        (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", "not_a_picture", "video"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0isomavc1", "damaged", "video"),
         (b"%PDF-1.7\n", "not_a_picture", "document"),
         (b"\x00\x01\x02\x03", "unknown_format", "other"),
         (b"8BPS\0\x01", "unknown_format", "image"),

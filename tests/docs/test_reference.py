@@ -19,6 +19,7 @@ from safelight.model import (
     FrameHashes,
     HashMode,
     ImageHashes,
+    Item,
     Match,
     NotChecked,
     Verdict,
@@ -119,9 +120,9 @@ NOT_UTF8 = b"\xff"
     [
         scan_row(NOT_UTF8, answer(image(frame(0)))),
         scan_row(b"a", answer(BROKEN)),
-        hash_row(NOT_UTF8, image(frame(0))),
-        hash_row(b"a", image(frame(0), frame(1))),
-        hash_row(b"a", BROKEN),
+        hash_row(NOT_UTF8, Item(examined=image(frame(0)))),
+        hash_row(b"a", Item(examined=image(frame(0), frame(1)))),
+        hash_row(b"a", Item(examined=BROKEN)),
     ],
 )
 def test_every_field_of_a_row_is_documented(row):

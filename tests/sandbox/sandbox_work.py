@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,17 @@ def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:
 
 def read(fd: int, request: dict[str, Any]) -> dict[str, Any]:
     return {"text": os.pread(fd, 1000, 0).decode(), "pid": os.getpid()}
+
+
+def parts(fd: int, request: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for number in range(request["count"]):
+        if number == request.get("crash_at"):
+            ctypes.string_at(0)
+        burn_until = time.process_time() + request.get("burn", 0)
+        while time.process_time() < burn_until:
+            pass
+        yield {"number": number, "pid": os.getpid(), "filler": "x" * request.get("size", 0)}
+    return {"count": request["count"]}
 
 
 def segfault(fd: int, request: dict[str, Any]) -> dict[str, Any]:
@@ -143,6 +155,7 @@ ACTS = {
     function.__name__: function
     for function in (
         read,
+        parts,
         segfault,
         abort,
         leave,

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from safelight.errors import BadHashFile, BadInput, ListNotFound
 from safelight.model import Algorithm, HashMode, HashRow
-from safelight.store import entries, imports, lists
+from safelight.store import entries, entry_arrays, imports, lists
 from safelight.store.database import Store
 from safelight.store.imports import ImportCounts
 from safelight.store.lists import HashList, NewList
@@ -32,7 +32,8 @@ def _make(store: Store, name: str = "one") -> HashList:
 def _assertions(store: Store) -> list[dict[str, Any]]:
     query = sa.text(
         "SELECT e.value, a.source, a.their_id, a.their_class FROM entry_assertion a "
-        "JOIN entry e ON e.id = a.entry WHERE a.organisation = :org ORDER BY a.id"
+        "JOIN entry e ON e.id = a.entry WHERE a.organisation = :org "
+        "ORDER BY a.entry, a.their_id, a.source"
     )
     with store.transaction() as tx:
         rows = tx.connection.execute(query, {"org": tx.organisation}).mappings()
@@ -47,7 +48,7 @@ def test_everything_imported_is_loaded_for_matching(store: Store) -> None:
         imports.import_entries(tx, two, iter(rows[two.id]))
     wanted = [two.id, one.id]
     with store.transaction() as tx:
-        loaded = entries.entries_for_matching(tx, wanted)
+        loaded = entry_arrays.entries_for_matching(tx, wanted)
         page, following = entries.page(tx, one, limit=1000)
     assert following is None
     ids = {entry.id: entry.value for entry in page}
@@ -78,9 +79,9 @@ def test_batches_split_anywhere_give_the_same(
     one = _make(store)
     with store.transaction() as tx:
         imports.import_entries(tx, one, _rows(400))
-        whole = entries.entries_for_matching(tx, [one.id])[Algorithm.SHA1]
-        monkeypatch.setattr(entries, "_BATCH_BYTES", 200)
-        batches = list(entries.entry_batches(tx, [one.id], Algorithm.SHA1))
+        whole = entry_arrays.entries_for_matching(tx, [one.id])[Algorithm.SHA1]
+        monkeypatch.setattr(entry_arrays, "_BATCH_BYTES", 200)
+        batches = list(entry_arrays.entry_batches(tx, [one.id], Algorithm.SHA1))
     assert len(batches) > 10
     assert np.array_equal(np.concatenate([b.values for b in batches]), whole.values)
 

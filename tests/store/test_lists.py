@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
 from safelight.matching.load import Sources, load_lists
+from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm, HashRow
 from safelight.store import audit, imports, lists
 from safelight.store.database import Store
@@ -35,7 +36,7 @@ def test_a_list_comes_back_as_it_was_made(store: Store) -> None:
         **{name: getattr(new, name) for name in new.__dataclass_fields__},
         "permitted_purposes": ("export", "match"),
     }
-    assert (found.enabled, found.change) == (True, 0)
+    assert (found.state, found.change) == ("enabled", 0)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +46,7 @@ def test_a_list_comes_back_as_it_was_made(store: Store) -> None:
         {"name": " a"},
         {"name": "a\nb"},
         {"name": "x" * 101},
-        {"meaning": "ignore"},  # comes with the matching rules, not before
+        {"meaning": "illegal"},
         {"meaning": "source_term"},  # the term itself is missing
         {"source_term": "B1"},  # a term without that meaning
         {"permitted_purposes": ("sell",)},
@@ -84,19 +85,19 @@ def test_counts_and_delete(store: Store) -> None:
     with store.transaction() as tx:
         counts = {found.name: found.counts for found in lists.all_lists(tx)}
         assert counts == {"one": {Algorithm.PDQ: 1, Algorithm.MD5: 1}, "two": {}}
-        assert lists.count(tx, one) == {"pdq": 1, "md5": 1, "sha1": 0, "sha256": 0}
+        assert lists.count(tx, one) == {"pdq": 1, "md5": 1, "sha1": 0, "sha256": 0, "vpdq": 0}
         assert lists.delete(tx, one) == 2
         assert lists.delete(tx, two) == 0
     with pytest.raises(ListNotFound), store.transaction() as tx:
-        lists.enable(tx, one)
+        lists.set_state(tx, one, "enabled")
 
 
 def test_every_change_is_audited_with_its_actor(store: Store) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, _new())
-        lists.disable(tx, one)
+        lists.set_state(tx, one, "disabled")
     with store.transaction(actor="other") as tx:
-        lists.enable(tx, one)
+        lists.set_state(tx, one, "enabled")
         imports.import_entries(tx, one, [HashRow(1, Algorithm.MD5, bytes(16))])
         lists.delete(tx, one)
     with store.transaction() as tx:
@@ -149,7 +150,7 @@ def test_a_refusal_is_audited_whatever_ends_the_transaction(store: Store) -> Non
 def test_which_lists_are_matched_against(store: Store) -> None:
     with store.transaction() as tx:
         lists.create(tx, _new("good"))
-        lists.disable(tx, lists.create(tx, _new("off")))
+        lists.set_state(tx, lists.create(tx, _new("off")), "disabled")
         lists.create(tx, _new("old", expires_at=NOW - timedelta(seconds=1)))
         usable, reasons = lists.lists_for_matching(tx, now=NOW)
         assert [found.name for found in usable] == ["good"]
@@ -160,3 +161,28 @@ def test_which_lists_are_matched_against(store: Store) -> None:
     for name in ("off", "old"):
         with pytest.raises(NotPermitted), store.transaction() as tx:
             lists.lists_for_matching(tx, ["good", name], now=NOW)
+
+
+def test_what_is_observed_or_ignored_is_told_and_changes_no_verdict(store: Store) -> None:
+    rows = {name: HashRow(1, Algorithm.MD5, bytes([n]) * 16) for n, name in enumerate("abc")}
+    with store.transaction() as tx:
+        for name, row in rows.items():
+            made = lists.create(tx, _new(name, meaning="ignore" if name == "c" else "unverified"))
+            imports.import_entries(tx, made, [row])
+            if name == "b":
+                lists.set_state(tx, made, "observe")
+        loaded = load_lists(tx, Sources(), now=NOW)
+        lists.set_state(tx, lists.get(tx, "b"), "enabled")
+        enabled = load_lists(tx, Sources(), now=NOW)
+    assert (loaded.observed, loaded.ignore) == ({"b"}, {"c"})
+    assert [(one.name, one.source, one.change, one.entries) for one in loaded.about] == [
+        ("a", "Source", 1, 1),
+        ("b", "Source", 1, 1),
+        ("c", "Source", 1, 1),
+    ]
+    policy = MatchPolicy(radius=31, min_quality=50)
+    hits = [loaded.matcher.hash_hits(Algorithm.MD5, row.value, policy) for row in rows.values()]
+    assert [[hit.match.list_name for hit in some] for some in hits] == [["a"], [], []]
+    # the same entries with another say over the verdict are not the same lists
+    assert enabled.fingerprint != loaded.fingerprint
+    assert [one.digest for one in enabled.about] == [one.digest for one in loaded.about]

@@ -13,6 +13,18 @@ from safelight.store.tables import GRANTS, metadata
 
 PRIVATE = sorted(t.name for t in metadata.tables.values() if "organisation" in t.c)
 
+# What must not get in, with an organisation that is not the list's or the entry's.
+INTRUDERS = {
+    "INSERT INTO entry (organisation, list, algorithm, value, quality, mode, change) "
+    "VALUES (:beta, :list, 'md5', '\\x01', -2, 'not_applicable', 1)": sa.exc.ProgrammingError,
+    "INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class) "
+    "VALUES (:beta, :entry, 'S', '', '')": sa.exc.IntegrityError,
+    "INSERT INTO entry_frame (organisation, entry, number, milliseconds, quality, value) "
+    "VALUES (:beta, :entry, 0, 0, 100, '\\x01')": sa.exc.IntegrityError,
+    "INSERT INTO entry_match_count (organisation, entry, matches, first_at, last_at) "
+    "VALUES (:beta, :entry, 1, now(), now())": sa.exc.IntegrityError,
+}
+
 
 def test_migrations_make_the_tables(database: object) -> None:
     with database.owner.connect() as connection:  # type: ignore[attr-defined]
@@ -28,7 +40,7 @@ def test_the_newest_migration_is_known_without_alembic() -> None:
 
 
 def test_every_table_is_granted_what_it_needs() -> None:
-    assert set(GRANTS) == {*metadata.tables, "alembic_version"}
+    assert set(GRANTS) == {*metadata.tables, "alembic_version", "entry_id_seq"}
 
 
 def test_a_grant_that_is_missing_is_made_without_a_new_migration(database: object) -> None:
@@ -74,13 +86,8 @@ def test_one_organisation_sees_nothing_of_another(store: Store) -> None:
             gone = sa.text(f"DELETE FROM {name} WHERE organisation <> :beta")  # noqa: S608
             assert tx.connection.execute(gone, {"beta": beta}).rowcount == 0
         values = {"list": made.id, "beta": beta, "entry": entry.id}
-        for intruder in (
-            "INSERT INTO entry (organisation, list, algorithm, value, quality, mode, change) "
-            "VALUES (:beta, :list, 'md5', '\\x01', -2, 'not_applicable', 1)",
-            "INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class) "
-            "VALUES (:beta, :entry, 'S', '', '')",
-        ):
-            with pytest.raises(sa.exc.IntegrityError), tx.connection.begin_nested():
+        for intruder, refusal in INTRUDERS.items():
+            with pytest.raises(refusal), tx.connection.begin_nested():
                 tx.connection.execute(sa.text(intruder), values)
     with store.transaction("alpha") as tx:
         assert lists.count(tx, made)[Algorithm.MD5] == 1

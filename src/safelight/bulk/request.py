@@ -2,16 +2,25 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from safelight.bulk.case import Case
 from safelight.errors import BadPath
 from safelight.files import show_path
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
-from safelight.model import Algorithm, HashMode
+from safelight.model import Algorithm, Depth
 
-VERSION = 1
+VERSION = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verifies:
+    """The results file that a scan repeats, as it was when the scan began."""
+
+    path: str
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,7 +28,9 @@ class ScanRequest:
     """What a scan was asked to do; enough to go on with it later.
 
     `inodes` are those of the roots when the scan began: a folder on which a medium was mounted is
-    another one when the medium is away. `fingerprint` is that of the entries matched against.
+    another one when the medium is away. `fingerprint` is that of the entries matched against, and
+    `graded_fingerprint` that of what was left out. `named`: what the rows call the roots, where a
+    second examiner has mounted the medium elsewhere; empty: as they are.
     """
 
     scan_id: str
@@ -28,7 +39,13 @@ class ScanRequest:
     result: str  # where the rows go
     sources: Sources
     policy: MatchPolicy
+    depth: Depth
     fingerprint: str
+    named: tuple[bytes, ...] = ()
+    case: Case | None = None
+    graded: tuple[str, ...] = ()  # absolute paths of files of what is already graded
+    graded_fingerprint: str = ""
+    verifies: Verifies | None = None
     ended: bool = False
 
     def check_roots_are_there(self) -> None:
@@ -40,6 +57,15 @@ class ScanRequest:
                     " Mount it there and go on, or begin a new scan."
                 )
 
+    def name_of(self, path: bytes) -> bytes:
+        """What the rows call a file found at `path`."""
+        for root, name in zip(self.roots, self.named, strict=False):
+            if path == root:
+                return name
+            if path.startswith(root.rstrip(b"/") + b"/"):
+                return os.path.join(name, path[len(root.rstrip(b"/")) + 1 :])
+        return path
+
     def to_json(self) -> dict[str, Any]:
         """The request as plain JSON values."""
         return {
@@ -47,14 +73,18 @@ class ScanRequest:
             "scan_id": self.scan_id,
             "roots_hex": [root.hex() for root in self.roots],
             "inodes": self.inodes,
+            "named_hex": [name.hex() for name in self.named],
             "result": self.result,
             "lists": self.sources.lists,
             "hashes": self.sources.hashes,
             "algorithm": self.sources.algorithm,
-            "radius": self.policy.radius,
-            "min_quality": self.policy.min_quality,
-            "mode": self.policy.mode,
+            "policy": asdict(self.policy),
+            "depth": self.depth.to_json(),
             "fingerprint": self.fingerprint,
+            "case": None if self.case is None else self.case.to_json(),
+            "graded": self.graded,
+            "graded_fingerprint": self.graded_fingerprint,
+            "verifies": None if self.verifies is None else asdict(self.verifies),
             "ended": self.ended,
         }
 
@@ -66,22 +96,28 @@ class ScanRequest:
         algorithm = data["algorithm"]
         return cls(
             scan_id=data["scan_id"],
-            roots=tuple(bytes.fromhex(root) for root in data["roots_hex"]),
+            roots=_paths(data["roots_hex"]),
             inodes=tuple(data["inodes"]),
+            named=_paths(data["named_hex"]),
             result=data["result"],
             sources=Sources(
                 lists=tuple(data["lists"]),
                 hashes=tuple(data["hashes"]),
                 algorithm=None if algorithm is None else Algorithm(algorithm),
             ),
-            policy=MatchPolicy(
-                radius=data["radius"],
-                min_quality=data["min_quality"],
-                mode=HashMode(data["mode"]),
-            ),
+            policy=MatchPolicy(**data["policy"]),
+            depth=Depth.from_json(data["depth"]),
             fingerprint=data["fingerprint"],
+            case=None if data["case"] is None else Case(**data["case"]),
+            graded=tuple(data["graded"]),
+            graded_fingerprint=data["graded_fingerprint"],
+            verifies=None if data["verifies"] is None else Verifies(**data["verifies"]),
             ended=data["ended"],
         )
+
+
+def _paths(hexadecimal: Sequence[str]) -> tuple[bytes, ...]:
+    return tuple(bytes.fromhex(path) for path in hexadecimal)
 
 
 def inodes_of(roots: Sequence[bytes]) -> tuple[int, ...]:

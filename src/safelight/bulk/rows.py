@@ -2,11 +2,26 @@
 
 import base64
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from safelight.bulk.stamp import Stamp
 from safelight.matching.rules import PARTIAL, fully_checked
-from safelight.model import Answer, ImageHashes, NotChecked, Verdict
+from safelight.model import (
+    Answer,
+    Container,
+    Examined,
+    ImageHashes,
+    Item,
+    Member,
+    NotChecked,
+    Skipped,
+    Verdict,
+    VideoHashes,
+)
+
+ALREADY_GRADED = "already_graded"
 
 
 def path_fields(path: bytes) -> dict[str, str]:
@@ -28,11 +43,40 @@ def path_of(row: dict[str, Any]) -> bytes:
     return path.encode("utf-8")
 
 
-def scan_row(path: bytes, answer: Answer) -> dict[str, Any]:
-    """The row of one file, as documented in docs/reference/scan-results.md."""
+def derivation_fields(members: Sequence[Member]) -> dict[str, Any]:
+    """`derivation`: where in the file the item lies, step by step; nothing for the file itself."""
+    return {"derivation": [_step(member) for member in members]} if members else {}
+
+
+def _step(member: Member) -> dict[str, str]:
+    name = path_fields(member.name)
+    step = {"kind": member.kind, "name": name["path"]}
+    if "path_b64" in name:
+        step["name_b64"] = name["path_b64"]
+    if member.modified:
+        step["modified"] = member.modified
+    return step
+
+
+def is_member(row: dict[str, Any]) -> bool:
+    """Whether the row is about something inside the file that its path names."""
+    return "derivation" in row
+
+
+def scan_row(
+    path: bytes,
+    answer: Answer,
+    members: Sequence[Member] = (),
+    more: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """The row of one item, as documented in docs/reference/scan-results.md.
+
+    `more` is what is told of the item from elsewhere (an exhibit, a manifest), and stands last.
+    """
     examined = answer.examined
     row: dict[str, Any] = {
         **path_fields(path),
+        **derivation_fields(members),
         "sha256": examined.digests.sha256 if examined.digests else None,
         "kind": examined.kind,
         "format": examined.format,
@@ -43,18 +87,49 @@ def scan_row(path: bytes, answer: Answer) -> dict[str, Any]:
         "pdq": None,
         "pdq_quality": None,
     }
+    if answer.observed:
+        row["observed"] = [match.to_json() for match in answer.observed]
+    return row | _facts(examined) | dict(more or {})
+
+
+def _facts(examined: Examined) -> dict[str, Any]:
+    """What is told of one kind of item and not of others."""
     if isinstance(examined, NotChecked):
-        row["code"] = examined.code
-        return row
-    row |= {"pdq": examined.pdq, "pdq_quality": examined.pdq_quality}
-    row |= {"mode": examined.mode.value, "flags": list(examined.flags)}
-    return row
+        return {"code": examined.code}
+    if isinstance(examined, Skipped):
+        return {"skipped": ALREADY_GRADED, "earlier": examined.grade.to_json()}
+    flags = {"flags": list(examined.flags)}
+    if isinstance(examined, Container):
+        return {"members": examined.members, **flags}
+    if isinstance(examined, VideoHashes):
+        return {
+            "duration": examined.duration,
+            "video": examined.sampling.value,
+            "frames": len(examined.frames),
+            **flags,
+        }
+    pdq = {"pdq": examined.pdq, "pdq_quality": examined.pdq_quality}
+    return {**pdq, "mode": examined.mode.value, **flags}
 
 
-def hash_row(path: bytes, examined: ImageHashes | NotChecked) -> dict[str, Any]:
-    """The row `safelight hash` writes for one file."""
+def exhibit_fields(exhibit: str, answer: Answer, stamp: Stamp | None) -> dict[str, Any]:
+    """What a row tells of an exhibit's item, for those it is handed on to.
+
+    `exhibit`, the further digests, `size`, and `times` of what is a file.
+    """
+    digests = answer.examined.digests
+    told: dict[str, Any] = {"size": digests.size if digests else None}
+    if stamp is not None:
+        told = stamp.to_json()
+    named = {name: getattr(digests, name, None) for name in ("md5", "sha1")}
+    return {"exhibit": exhibit, **named, **told}
+
+
+def hash_row(path: bytes, item: Item) -> dict[str, Any]:
+    """The row `safelight hash` writes for one item."""
+    examined = item.examined
     digests = examined.digests
-    row: dict[str, Any] = path_fields(path)
+    row: dict[str, Any] = {**path_fields(path), **derivation_fields(item.members)}
     row |= {
         "md5": digests.md5 if digests else None,
         "sha1": digests.sha1 if digests else None,
@@ -62,11 +137,20 @@ def hash_row(path: bytes, examined: ImageHashes | NotChecked) -> dict[str, Any]:
         "kind": examined.kind,
         "format": examined.format,
     }
+    if isinstance(examined, ImageHashes):
+        return row | _image_fields(examined)
+    row |= dict.fromkeys(("width", "height", "pdq", "pdq_quality", "dihedral"))
     if isinstance(examined, NotChecked):
-        none = dict.fromkeys(("width", "height", "pdq", "pdq_quality", "dihedral"))
-        error = {"code": examined.code, "message": examined.message}
-        return row | none | {"error": error}
-    row |= {
+        return row | {"error": {"code": examined.code, "message": examined.message}}
+    if isinstance(examined, VideoHashes):
+        row |= {"width": examined.width, "height": examined.height}
+        frames = [frame.to_json() for frame in examined.frames]
+        return row | _facts(examined) | {"frames": frames}
+    return row | _facts(examined)
+
+
+def _image_fields(examined: ImageHashes) -> dict[str, Any]:
+    row: dict[str, Any] = {
         "width": examined.width,
         "height": examined.height,
         "pdq": examined.pdq,
@@ -83,6 +167,11 @@ def hash_row(path: bytes, examined: ImageHashes | NotChecked) -> dict[str, Any]:
     return row
 
 
+def is_skipped(row: dict[str, Any]) -> bool:
+    """Whether the row is about something that was left out, as asked."""
+    return bool(row["verdict"] == Verdict.SKIPPED)
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts over rows; what a scan's summary and exit code are made from."""
@@ -91,29 +180,44 @@ class Tally:
     not_checked: Counter[str] = field(default_factory=Counter)  # by code
     in_part: Counter[str] = field(default_factory=Counter)  # by flag
     partly_checked: int = 0
+    files: int = 0  # items inside of files are not among them
 
     def add(self, row: dict[str, Any]) -> None:
         """Count one row."""
         self.verdicts[row["verdict"]] += 1
+        self.files += not is_member(row)
         if "code" in row:
             self.not_checked[row["code"]] += 1
-        elif not row["fully_checked"]:
+        elif not row["fully_checked"] and not is_skipped(row):
             self.partly_checked += 1
             self.in_part.update(flag for flag in row.get("flags", ()) if flag in PARTIAL)
 
+    def absorb(self, other: "Tally") -> None:
+        """Count what the other has counted as well."""
+        self.verdicts += other.verdicts
+        self.not_checked += other.not_checked
+        self.in_part += other.in_part
+        self.partly_checked += other.partly_checked
+        self.files += other.files
+
     @property
-    def files(self) -> int:
-        """Files counted so far."""
-        return self.verdicts.total()
+    def members(self) -> int:
+        """Items inside of files counted so far."""
+        return self.verdicts.total() - self.files
 
     @property
     def found(self) -> int:
-        """Files that are known or similar."""
+        """Items that are known or similar."""
         return self.verdicts[Verdict.KNOWN] + self.verdicts[Verdict.SIMILAR]
 
     @property
+    def skipped(self) -> int:
+        """Items left out because they are already graded."""
+        return self.verdicts[Verdict.SKIPPED]
+
+    @property
     def unchecked(self) -> int:
-        """Files of which something was not examined."""
+        """Items of which something was not examined."""
         return self.not_checked.total() + self.partly_checked
 
     @property
@@ -127,6 +231,7 @@ class Tally:
         """The counts as plain JSON values."""
         return {
             "files": self.files,
+            "members": self.members,
             **{verdict.value: self.verdicts[verdict] for verdict in Verdict},
             "not_checked": dict(sorted(self.not_checked.items())),
             "partly_checked": self.partly_checked,

@@ -1,38 +1,37 @@
 """Scanning: files through the pipeline on several children at once, results in walk order."""
 
 import os
-import threading
 import traceback
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import TypeVar
 
+from safelight.bulk.ordered import Interrupted, Stop, in_order
+from safelight.bulk.stamp import Stamp, stamp_of
 from safelight.bulk.walk import Found, open_problem
 from safelight.decode.rules import REASONS
-from safelight.errors import BadInput, BadPath, CouldNotCheck, SafelightError
+from safelight.errors import BadPath, CouldNotCheck, SafelightError
 from safelight.examine import Examiner
 from safelight.files import show_path
 from safelight.matching.rules import MatchPolicy, judge
 from safelight.matching.step import Matcher
-from safelight.model import Answer, Examined, HashMode, NotChecked
-from safelight.pipeline import answer
+from safelight.model import Answer, Depth, Item, Member, NotChecked
+from safelight.pipeline import answers
 from safelight.sandbox.files import open_for_examination
-
-# Files handed out ahead of the oldest unfinished one, per job: enough that one slow file does not
-# leave the other jobs idle, few enough that memory stays flat.
-AHEAD = 64
-
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class ScanResult:
-    """One file and the verdict about it. `raw_path` is bytes: a file name need not be text."""
+    """One item of a file and the verdict about it.
+
+    `raw_path` is bytes: a file name need not be text. `members` says where inside of the file the
+    item lies; empty for the file itself, which comes after all of its members. `stamp` is what
+    the file system said of the file before it was examined; None where it could not be opened.
+    """
 
     raw_path: bytes
     answer: Answer
+    members: tuple[Member, ...] = ()
+    stamp: Stamp | None = None
 
     @property
     def path(self) -> str:
@@ -40,60 +39,61 @@ class ScanResult:
         return os.fsdecode(self.raw_path)
 
 
-class Stop:
-    """Asks for work to end early: nothing further is begun, what is under way is finished."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def __call__(self) -> None:
-        """Ask."""
-        self._event.set()
-
-    def __bool__(self) -> bool:
-        return self._event.is_set()
-
-
 def scan_all(
     files: Iterable[Found],
     examiner: Examiner,
     matcher: Matcher,
     policy: MatchPolicy,
+    depth: Depth,
     *,
     jobs: int,
     stop: Stop | None = None,
 ) -> Iterator[ScanResult]:
-    """Yield the verdict about every file, in the order given."""
+    """Yield the verdict about every item of every file, in the order given.
 
-    def one(found: Found) -> ScanResult:
+    After `stop` what is under way is finished, but for files with many items: the results end in
+    the middle of such a file, without the one of the file itself.
+    """
+
+    def one(found: Found) -> Iterator[ScanResult]:
         opened = _open(found)
         if isinstance(opened, NotChecked):
-            return ScanResult(found.path, judge(opened, [], policy))
+            yield ScanResult(found.path, judge(opened, [], policy))
+            return
         with opened as fd:
+            stamp = stamp_of(fd)
             try:
-                verdict = answer(fd, examiner=examiner, matcher=matcher, policy=policy)
-            except SafelightError:
+                for item in answers(
+                    fd, examiner=examiner, matcher=matcher, policy=policy, depth=depth
+                ):
+                    if stop and item.members:
+                        raise Interrupted
+                    own = None if item.members else stamp
+                    yield ScanResult(found.path, item.answer, item.members, own)
+            except (Interrupted, SafelightError):
                 raise  # the sandbox or the disk: no file would do better
             except Exception as exc:  # noqa: BLE001 - the worker loop: one file, one result
-                verdict = judge(_failed(found, exc), [], policy)
-        return ScanResult(found.path, verdict)
+                failed = judge(_failed(found, exc), [], policy)
+                yield ScanResult(found.path, failed, stamp=stamp)
 
-    return _in_order(one, files, jobs, Stop() if stop is None else stop)
+    return in_order(one, files, jobs=jobs, stop=stop)
 
 
 def examine_all(
-    files: Iterable[Found], examiner: Examiner, mode: HashMode, *, jobs: int
-) -> Iterator[tuple[bytes, Examined]]:
-    """Yield path and hashes of every file, in the order given."""
+    files: Iterable[Found], examiner: Examiner, depth: Depth, *, jobs: int
+) -> Iterator[tuple[bytes, Item]]:
+    """Yield path and hashes of every item of every file, in the order given."""
 
-    def one(found: Found) -> tuple[bytes, Examined]:
+    def one(found: Found) -> Iterator[tuple[bytes, Item]]:
         opened = _open(found)
         if isinstance(opened, NotChecked):
-            return found.path, opened
+            yield found.path, Item(examined=opened)
+            return
         with opened as fd:
-            return found.path, examiner.examine(fd, mode=mode)
+            for item in examiner.walk(fd, depth):
+                yield found.path, item
 
-    return _in_order(one, files, jobs, Stop())
+    return in_order(one, files, jobs=jobs)
 
 
 def _failed(found: Found, exc: Exception) -> NotChecked:
@@ -121,26 +121,3 @@ def _open(found: Found) -> _Opened | NotChecked:
         return _Opened(open_for_examination(found.path))
     except (BadPath, CouldNotCheck) as exc:
         return open_problem(exc)
-
-
-def _in_order(
-    one: Callable[[Found], Result], files: Iterable[Found], jobs: int, stop: Stop
-) -> Iterator[Result]:
-    """Run `one` over the files on `jobs` threads; results in order, a bounded number under way."""
-    if jobs < 1:
-        raise BadInput(f"{jobs} jobs cannot work: give 1 or more.")
-    waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(jobs, thread_name_prefix="scan") as pool:
-        try:
-            for found in files:
-                if stop:
-                    break
-                waiting.append(pool.submit(one, found))
-                while waiting and (waiting[0].done() or len(waiting) >= AHEAD * jobs):
-                    yield waiting.popleft().result()
-            while waiting:
-                oldest = waiting.popleft()
-                if not (stop and oldest.cancel()):  # cancel() is refused once a file is under way
-                    yield oldest.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)

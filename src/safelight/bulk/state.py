@@ -3,8 +3,9 @@
     <home>/scans/<scan id>/scan.json      what was asked, and whether the scan has ended
     <home>/scans/<scan id>/results.jsonl  one row per file (or where --result says)
 
-The results are the state: a scan goes on with the files that have no row yet. A last line that is
-not whole (the process was killed, the disk was full) is cut off and its file examined again. All
+The results are the state: a scan goes on with the files that have no row yet. The rows of what is
+in a file stand before the file's own. A last line that is not whole (the process was killed, the
+disk was full), or rows of a file whose own is missing, are cut off and the file examined again. All
 files are 0600: they hold hashes, which are restricted data.
 """
 
@@ -22,7 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from safelight.bulk.request import ScanRequest
-from safelight.bulk.rows import Tally, path_of
+from safelight.bulk.rows import Tally, is_member, is_skipped, path_of
 from safelight.bulk.walk import is_below
 from safelight.errors import BadInput, BadPath, CorruptFile
 from safelight.files import (
@@ -72,7 +73,7 @@ class ScanState:
             state._open_result(os.O_CREAT | os.O_EXCL)
             state._write_request()
         except BaseException:
-            state._undo_create()
+            state.undo_create()
             raise
         return state
 
@@ -139,9 +140,10 @@ class ScanState:
     def rows_so_far(self) -> Iterator[dict[str, Any]]:
         """Yield the rows an earlier run of this scan wrote."""
         if self._done:
-            yield from _whole_rows(Path(self.request.result))
+            for row, _end in whole_rows(Path(self.request.result)):
+                yield row
 
-    def _undo_create(self) -> None:
+    def undo_create(self) -> None:
         """Nothing was scanned: leave nothing behind, but no file that was there before either."""
         if self._out is not None:
             self.close()
@@ -164,10 +166,15 @@ class ScanState:
 
     def _read_rows(self) -> None:
         assert self._out is not None  # noqa: S101 - just opened
-        for row in _whole_rows(Path(self.request.result)):
-            self._done.add(_digest(path_of(row)))
-            self.tally.add(row)
-        end = _end_of_last_line(self._out)
+        waiting = Tally()  # of rows of a file whose own row, the last of it, is not there yet
+        end = 0
+        for row, end_of_row in whole_rows(Path(self.request.result)):
+            waiting.add(row)
+            if not is_member(row):
+                self._done.add(_digest(path_of(row)))
+                self.tally.absorb(waiting)
+                waiting = Tally()
+                end = end_of_row
         os.ftruncate(self._out.fileno(), end)
         self._out.seek(end)
 
@@ -224,37 +231,28 @@ def _read_request(folder: Path) -> ScanRequest:
         ) from exc
 
 
-def _whole_rows(path: Path) -> Iterator[dict[str, Any]]:
+def whole_rows(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+    """Every whole row of a results file, and where in it the row ends; CorruptFile for others."""
+    end = 0
     with disk_errors(path), path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
+            end += len(line)
             if line.endswith(b"\n"):
-                yield _parse_row(line, number, path)
+                yield _parse_row(line, number, path), end
 
 
 def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
         row = json.loads(line)
         path_of(row)
-        if bool(row["matches"]) is not (row["verdict"] in FOUND) or "fully_checked" not in row:
+        contradicts = bool(row["matches"]) is not (row["verdict"] in FOUND)
+        if (contradicts and not is_skipped(row)) or "fully_checked" not in row:
             raise ValueError("contradicts itself")
     except (ValueError, TypeError, KeyError) as exc:
         raise CorruptFile(
             f"{path}: line {number} is not a result row; begin the scan anew."
         ) from exc
     return dict(row)
-
-
-def _end_of_last_line(file: IO[bytes]) -> int:
-    """Where the last whole line ends; what follows was cut short."""
-    end = file.seek(0, os.SEEK_END)
-    while end:
-        start = max(0, end - 65536)
-        file.seek(start)
-        at = file.read(end - start).rfind(b"\n")
-        if at >= 0:
-            return start + at + 1
-        end = start
-    return 0
 
 
 def _digest(path: bytes) -> bytes:

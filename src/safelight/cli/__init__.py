@@ -14,6 +14,7 @@ from importlib import import_module
 from typing import Annotated, Any, NoReturn
 
 import typer
+from typer.core import TyperCommand
 from typer.main import get_command
 
 from safelight import __version__
@@ -28,9 +29,11 @@ COMMANDS = {
     "hash": "Hash files: MD5, SHA-1, SHA-256 and PDQ.",
     "scan": "Scan files and folders for what is on hash lists.",
     "match": "Look up hashes on hash lists.",
+    "report": "Write a report of a scan, to print or for other programs.",
     "list": "Create, import, show and manage hash lists.",
     "audit": "Show and verify the audit trail.",
     "demo": "Scan a made-up folder of ordinary pictures, to see how it works.",
+    "validate": "Check, on made files whose results are known, that it works as it should.",
     "doctor": "Check the installation and say what is wrong.",
 }
 
@@ -68,7 +71,8 @@ def build(called: Sequence[str] = tuple(COMMANDS)) -> Any:
         else:
             command: Callable[..., None] = getattr(module, "command", _not_called)
             epilog = getattr(module, "EPILOG", None)
-            app.command(name, short_help=summary, epilog=epilog)(command)
+            kind: type[TyperCommand] = getattr(module, "Command", TyperCommand)
+            app.command(name, cls=kind, short_help=summary, epilog=epilog)(command)
     return get_command(app)
 
 

@@ -10,7 +10,7 @@ from safelight.app import open_app
 from safelight.bulk.scan import ScanResult, examine_all, scan_all
 from safelight.bulk.walk import walk
 from safelight.cli.output import print_table, say
-from safelight.cli.report import few, verdict_word
+from safelight.cli.summary import few, verdict_word
 from safelight.cli.work import examiner_for, private_home
 from safelight.clock import utc_now
 from safelight.demo import make_demo
@@ -22,9 +22,9 @@ from safelight.matching.rules import MatchPolicy, fully_checked
 from safelight.matching.step import Matcher
 from safelight.model import (
     Algorithm,
-    HashMode,
+    Depth,
     HashRow,
-    NotChecked,
+    ImageHashes,
 )
 from safelight.settings import Settings, load_settings
 from safelight.store import imports, lists
@@ -66,7 +66,7 @@ def command() -> None:
         say(f"Scanning {folders.collection}")
         say()
         files = walk([bytes(folders.collection)])
-        results = list(scan_all(files, examiner, matcher, policy, jobs=jobs))
+        results = list(scan_all(files, examiner, matcher, policy, Depth(), jobs=jobs))
     print_table("", ("file", "verdict", "why"), [_row(result) for result in results])
     say(_LESSON.format(command=shutil.which("safelight") or sys.argv[0]))
 
@@ -75,10 +75,10 @@ def _demo_list(settings: Settings, originals: Path, examiner: Examiner, jobs: in
     """Make the list anew from the originals and load it."""
     rows = []
     files = walk([bytes(originals)])
-    for number, (_path, examined) in enumerate(
-        examine_all(files, examiner, HashMode.EXACT, jobs=jobs), start=1
-    ):
-        if isinstance(examined, NotChecked):
+    found = examine_all(files, examiner, Depth(), jobs=jobs)
+    for number, (_path, item) in enumerate(found, start=1):
+        examined = item.examined
+        if not isinstance(examined, ImageHashes):
             continue
         for algorithm in (Algorithm.PDQ, Algorithm.SHA256):
             value = bytes.fromhex(getattr(examined, algorithm.value))

@@ -1,16 +1,101 @@
-"""What an import shows while it runs, and what it sets aside."""
+"""`safelight list import`: a file into a list, what it shows meanwhile, and what it sets aside."""
 
 import json
 import os
+import re
 import sys
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import TracebackType
+from typing import Annotated, Any
 
-from safelight.files import NEW_FILE, PRIVATE, PRIVATE_FOLDER, disk_errors, write_all
-from safelight.model import HashRow, RejectedRow
+import typer
 
-_STEP = 10_000
+from safelight.app import open_app
+from safelight.cli.list_common import Name
+from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.clock import utc_now
+from safelight.connectors.hash_files import Guesses, HashFile, HashFormat, read_hash_file
+from safelight.connectors.hash_vics import UNTOLD, load_categories
+from safelight.files import NEW_FILE, PRIVATE, PRIVATE_FOLDER, disk_errors, show_path, write_all
+from safelight.matching.load import left_out_note
+from safelight.model import Algorithm, HashRow, RejectedRow
+from safelight.settings import Settings, load_settings
+from safelight.store import imports, lists
+
+_STEP = 10_000  # rows between two looks at the clock
+_SECONDS_BETWEEN_LINES = 30.0
+REJECTS_FOLDER = "rejects"
+
+
+def command(
+    name: Name,
+    file: Annotated[Path, typer.Argument(metavar="FILE", show_default=False)],
+    form: Annotated[
+        HashFormat | None, typer.Option("--format", help="How FILE is written; told by itself.")
+    ] = None,
+    algorithm: Annotated[
+        Algorithm | None, typer.Option(help="Of hashes whose file does not name it.")
+    ] = None,
+    categories: Annotated[
+        str | None,
+        typer.Option(
+            metavar="us|legacy|FILE",
+            help="What the numbers of VICS categories mean to this source.",
+        ),
+    ] = None,
+    source: Annotated[
+        str | None, typer.Option(help="Who says it, if not the source of the list.")
+    ] = None,
+    rejects: Annotated[
+        Path | None, typer.Option(help="Where to put rejected rows; else in SAFELIGHT_HOME.")
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Add the hashes of a file, all or none."""
+    settings = load_settings()
+    meant = UNTOLD if categories is None else load_categories(categories)
+    rows = read_hash_file(file, form=form, algorithm=algorithm, categories=meant)
+    guesses = Guesses()
+    with (
+        open_app(settings, progress=say) as opened,
+        Rejects(rejects or _rejects_path(settings, name)) as rejected,
+        ImportProgress(rows) as progress,
+        opened.transaction() as tx,
+    ):
+        good = guesses.take(rejected.take(progress.watch(rows)))
+        counts = imports.import_entries(
+            tx, lists.get(tx, name), good, source=source, step=progress.step
+        )
+    say(
+        f"{count_of(counts.added, 'hash', 'hashes')} added to {name!r}, "
+        f"{counts.already_there:,} already there, {rejected.number:,} rejected."
+    )
+    _say_more(file, rows, guesses, rejected)
+    if output is Output.JSON:
+        written = str(rejected.path) if rejected.number else None
+        added = {"list": name, "added": counts.added, "already_there": counts.already_there}
+        left_out = dict(sorted(rows.left_out.items()))
+        emit({**added, "rejected": rejected.number, "rejects": written, "left_out": left_out})
+
+
+def _say_more(file: Path, rows: HashFile, guesses: Guesses, rejected: "Rejects") -> None:
+    if guesses.in_doubt:
+        say(
+            "warning: some hashes of 64 digits were taken for PDQ and do not look like it. They"
+            " will be matched as SHA-256 as well; to be rid of the doubt, delete the list and"
+            " import it with --algorithm."
+        )
+    for kind, count in sorted(rows.left_out.items()):
+        say(f"warning: {left_out_note(file, kind, count)}")
+    if rejected.number:
+        say(f"What was rejected, and why, is in {show_path(rejected.path)}")
+
+
+def _rejects_path(settings: Settings, name: str) -> Path:
+    stamp = utc_now().strftime("%Y%m%dT%H%M%S.%f")
+    return settings.home / REJECTS_FOLDER / f"{stamp}-{re.sub(r'[^A-Za-z0-9_-]', '_', name)}.jsonl"
 
 
 class Rejects:
@@ -57,21 +142,90 @@ class Rejects:
         self.number += 1
 
 
-def show_progress(rows: Iterable[HashRow]) -> Iterator[HashRow]:
-    """Pass the rows on, with a count and a rate on the terminal."""
-    if not sys.stderr.isatty():
-        yield from rows
-        return
-    from rich.console import Console  # noqa: PLC0415 - not paid for in a pipe
-    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+class ImportProgress:
+    """Shows how far the file is read, and then what is done with it.
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Reading hashes")
-        number = 0
+    In a pipe it says so in a line now and then.
+    """
+
+    def __init__(self, file: HashFile) -> None:
+        self._file = file
+        self._bar: Any = None
+        self._task: Any = None
+        self._began = time.monotonic()
+        self._next_line = self._began + _SECONDS_BETWEEN_LINES
+
+    def __enter__(self) -> "ImportProgress":
+        if sys.stderr.isatty():
+            self._bar = _bar()
+            self._task = self._bar.add_task("Reading", total=self._file.size or None, rate="")
+            self._bar.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def watch(self, rows: Iterable[HashRow | RejectedRow]) -> Iterator[HashRow | RejectedRow]:
+        """Pass the rows on."""
         for number, row in enumerate(rows, 1):
             if number % _STEP == 0:
-                progress.update(task, description=f"Reading hashes: {number:,}")
+                self._show(number)
             yield row
-        progress.update(task, description=f"Adding {number:,} hashes to the list")
-        progress.refresh()
+
+    def step(self, what: str) -> None:
+        """Show that this is done now, without an end that could be told."""
+        if self._bar is not None:
+            self._bar.update(self._task, description=what, total=None, rate="")
+
+    def _show(self, number: int) -> None:
+        rate = f"{number / max(0.001, time.monotonic() - self._began):,.0f} rows/s"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._file.position, rate=rate)
+        elif time.monotonic() >= self._next_line:
+            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            percent = 100 * self._file.position // max(1, self._file.size)
+            say(f"Reading: {percent} %, {number:,} rows, {rate}")
+
+
+def _bar() -> Any:
+    from rich.console import Console  # noqa: PLC0415 - not paid for in a pipe
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"import": command}
+EPILOGS = {
+    "import": """\b
+Examples:
+  safelight list import hotline hashes.csv
+  safelight list import hotline digests.txt --algorithm sha256
+  safelight list import partner hashset.json --categories us
+  safelight list import hotline export.jsonl --rejects rejects.jsonl --output json
+\b
+FILE holds plain hexadecimal lines, CSV with a header such as pdq,quality,id, JSON Lines, signals
+of python-threatexchange, a video of vPDQ, or VICS JSON 1.x or 2.0 (hash set or case). 64 digits
+are PDQ unless the algorithm is stated. Importing a file again adds nothing. Rows that hold no hash
+are set aside in a private file, with their line and the reason.
+"""
+}

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from safelight.model import Algorithm, HashMode
+from safelight.model import Algorithm, FrameSampling, HashMode
 
 ListOption = Annotated[
     list[str] | None,
@@ -48,6 +48,20 @@ ModeOption = Annotated[
     HashMode,
     typer.Option(
         "--mode", help="exact: full decode. fast: scaled decode, what is near again exactly."
+    ),
+]
+VideoOption = Annotated[
+    FrameSampling,
+    typer.Option(
+        "--video",
+        help="Frames of videos that are hashed: one a second, key frames only (quick, for triage),"
+        " or none.",
+    ),
+]
+ArchivesOption = Annotated[
+    bool,
+    typer.Option(
+        "--archives", help="Look into archives, mails and documents; each member gets a row."
     ),
 ]
 JobsOption = Annotated[

@@ -1,28 +1,28 @@
 """One run of a scan: what it shows while it goes, and what it says however it ends."""
 
 import os
-import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from collections import Counter
+from typing import Any
 
-from safelight.bulk.rows import scan_row
-from safelight.bulk.scan import Stop, scan_all
-from safelight.bulk.state import ScanState
+from safelight.bulk.ordered import Stop
+from safelight.bulk.rows import exhibit_fields, scan_row
+from safelight.bulk.scan import ScanResult, scan_all
 from safelight.bulk.walk import walk
 from safelight.cli import EXIT_ERROR
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.progress import ScanProgress
-from safelight.cli.report import FoundTable, print_summary, print_what_now
-from safelight.cli.work import examiner_for
+from safelight.cli.scan_prepare import Prepared
+from safelight.cli.stopping import stop_on_signal
+from safelight.cli.summary import FoundTable, print_summary, print_what_now
+from safelight.cli.work import examiner_for, note_matches
+from safelight.clock import utc_now
 from safelight.errors import SafelightError
-from safelight.matching.load import Loaded
+from safelight.model import Answer
 from safelight.settings import Settings
 
-SECONDS_BEFORE_AGAIN = 0.5
-SECONDS_TO_STOP = 20
+STOPPING = "Stopping after the files under way; once more to stop at once."
 
 
 class ScanRun:
@@ -32,52 +32,88 @@ class ScanRun:
     on with it. Rows of an earlier run are shown again, so that the output is always whole.
     """
 
-    def __init__(
-        self, settings: Settings, state: ScanState, loaded: Loaded, output: Output
-    ) -> None:
+    def __init__(self, settings: Settings, prepared: Prepared, output: Output) -> None:
         self._settings = settings
-        self._state = state
-        self._loaded = loaded
+        self._state = prepared.state
+        self._loaded = prepared.loaded
+        self._graded = prepared.graded
+        self._about = prepared.about
         self._output = output
         self._table = FoundTable()
         self._began = time.monotonic()
+        self._matched: Counter[int] = Counter()  # entries of lists, by number
 
     def run(self, jobs: int) -> int:
         """Examine the files that have no row yet; return the exit code."""
         try:
-            with self._stop_on_signal() as stop:
+            with stop_on_signal(self._leave_at_once, STOPPING) as stop:
                 for row in self._state.rows_so_far():
                     self._show(row)
-                self._examine(jobs, stop)
+                try:
+                    self._examine(jobs, stop)
+                finally:
+                    note_matches(self._settings, self._matched)
         except SafelightError as exc:
-            self._report()
+            self._stop()
             say(f"error ({exc.code}): {exc}")
             self._say_how_to_go_on()
             return self._exit_code_unfinished()
-        self._report()
         if stop:
+            self._stop()
             self._say_how_to_go_on()
             return self._exit_code_unfinished()
         return self._end()
 
     def _examine(self, jobs: int, stop: Stop) -> None:
         request = self._state.request
-        files = (found for found in walk(request.roots) if not self._state.is_done(found.path))
+        files = (
+            found
+            for found in walk(request.roots)
+            if not self._state.is_done(request.name_of(found.path))
+        )
         with (
-            examiner_for(self._settings, jobs) as (examiner, count),
+            examiner_for(self._settings, jobs, self._graded) as (examiner, count),
             ScanProgress(request.roots) as progress,
         ):
-            matcher = self._loaded.matcher
-            for one in scan_all(files, examiner, matcher, request.policy, jobs=count, stop=stop):
-                row = scan_row(one.raw_path, one.answer)
+            for one in scan_all(
+                files,
+                examiner,
+                self._loaded.matcher,
+                request.policy,
+                request.depth,
+                jobs=count,
+                stop=stop,
+            ):
+                row = self._row(one)
                 self._state.write(row)
+                self._count(one.answer)
                 self._show(row)
                 progress.show(self._state.tally)
+
+    def _count(self, answer: Answer) -> None:
+        if not self._state.request.sources.hashes:
+            self._matched.update({match.entry for match in (*answer.matches, *answer.observed)})
+
+    def _row(self, one: ScanResult) -> dict[str, Any]:
+        request = self._state.request
+        path = request.name_of(one.raw_path)
+        more = None
+        if request.case is not None:
+            more = exhibit_fields(request.case.exhibit, one.answer, one.stamp)
+        return scan_row(path, one.answer, one.members, more)
 
     def _show(self, row: dict[str, object]) -> None:
         self._table.add(row)
         if self._output is Output.JSON:
             emit(row)
+
+    def _stop(self) -> None:
+        """Say what there is so far, and note it."""
+        self._report()
+        try:
+            self._about.end_run(self._state.tally, now=utc_now(), complete=False)
+        except (SafelightError, OSError) as exc:  # a full disk: the rows are what matters
+            say(f"warning: the file about the results could not be written: {exc}")
 
     def _report(self) -> None:
         if self._output is Output.TEXT:
@@ -91,6 +127,7 @@ class ScanRun:
     def _end(self) -> int:
         """Every file was walked: end the scan, unless it does not cover what it should."""
         if self._state.gone:
+            self._stop()
             say()
             say(
                 f"{count_of(self._state.gone, 'file')} examined before are gone: is the medium"
@@ -98,8 +135,19 @@ class ScanRun:
             )
             self._say_how_to_go_on()
             return self._exit_code_unfinished()
-        self._state.end()
-        if self._state.request.fingerprint != self._loaded.fingerprint:
+        self._state.end()  # before anything is printed: the reader of our output may have gone
+        self._about.end_run(self._state.tally, now=utc_now(), complete=self._is_complete)
+        self._report()
+        return self._exit_code()
+
+    @property
+    def _is_complete(self) -> bool:
+        """Whether every file was compared with the same hashes."""
+        return self._state.request.fingerprint == self._loaded.fingerprint
+
+    def _exit_code(self) -> int:
+        """Of a scan that has ended."""
+        if not self._is_complete:
             say()
             say(
                 "The hashes have changed since this scan began: files examined before the change"
@@ -122,41 +170,11 @@ class ScanRun:
             f" {self._state.request.scan_id}"
         )
 
-    @contextmanager
-    def _stop_on_signal(self) -> Iterator[Stop]:
-        """First Ctrl-C (or SIGTERM): finish what is under way. Second: leave at once."""
-        stop = Stop()
-        asked: list[float] = []
-
-        def handle(_number: int, _frame: FrameType | None) -> None:
-            if stop:
-                # Some senders of a signal send it to the process and to its group, at once.
-                if time.monotonic() - asked[0] > SECONDS_BEFORE_AGAIN:
-                    self._leave_at_once()
-                return
-            asked.append(time.monotonic())
-            stop()
-            signal.alarm(SECONDS_TO_STOP)  # a huge file under way must not keep us for ever
-            say("Stopping after the files under way; once more to stop at once.")
-
-        def too_long(_number: int, _frame: FrameType | None) -> None:
-            self._leave_at_once()
-
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        before = {number: signal.signal(number, handle) for number in numbers}
-        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, too_long)
-        try:
-            yield stop
-        finally:
-            signal.alarm(0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-
     def _leave_at_once(self) -> None:
         """Every row is whole on disk, and children end with us."""
         if sys.stderr.isatty():
             sys.stderr.write("\x1b[?25h")  # the progress bar hides the cursor
-        self._report()
+        self._stop()
         self._say_how_to_go_on()
         sys.stdout.flush()
         os._exit(self._exit_code_unfinished())

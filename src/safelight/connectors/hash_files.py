@@ -1,42 +1,54 @@
-"""Hash files: plain hexadecimal lines, CSV, JSON Lines.
+"""Hash files: which format one has, and its rows.
 
 Plain lines hold one hash each, in either case, and may name the algorithm: `sha256:0a1b…`. Blank
 lines and lines that begin with `#` are skipped. A CSV file has a header: columns named after an
-algorithm, or `hash` with or without `algorithm`, and `quality`, `id`, `class`, `mode`. JSON Lines
-holds one object a line with the same names, or a row of `safelight hash`. Without a stated
-algorithm the length decides: 32 digits are MD5, 40 SHA-1, 64 PDQ (never SHA-256: state that one).
+algorithm, or `hash` with or without `algorithm`, and `quality`, `id`, `class`, `mode`; the tables
+of the NSRL are such. JSON Lines holds one object a line with the same names, or a row of
+`safelight hash`. Signal files of python-threatexchange, videos of vPDQ and VICS JSON have modules
+of their own. Without a stated algorithm the length decides: 32 digits are MD5, 40 SHA-1, 64 PDQ
+(never SHA-256: state that one).
 
 Reading is streamed; every row becomes a HashRow or a RejectedRow with its line number.
 """
 
-import csv
 import io
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 
+from safelight.connectors import hash_exchange
+from safelight.connectors.hash_csv import csv_rows, delimiter, split
 from safelight.connectors.hash_records import (
     OF_NOTHING,
-    SHOWN,
-    Row,
     column,
     further_hashes,
     parse,
     record_rows,
+    video_of,
     words,
 )
+from safelight.connectors.hash_text import (
+    LONGEST_LINE,
+    SHOWN,
+    Row,
+    beginning,
+    bounded,
+    decoded,
+    peek,
+)
+from safelight.connectors.hash_vics import UNTOLD, Categories, is_vics, vics_rows
+from safelight.connectors.hash_video import is_vpdq_line, vpdq_text_rows
 from safelight.errors import BadHash, BadHashFile, BadPath
 from safelight.files import show_path
 from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, HashRow, RejectedRow
 
-LONGEST_LINE = 1 << 20  # characters
-_HASH_LIKE = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32}")
-_TOO_LONG = f"a line of more than {LONGEST_LINE:,} characters\n"
-_FIELD_LIMIT = 1 << 16  # characters in one field of a CSV file
+_BUFFER = 1 << 18  # bytes
+_LONGEST_VIDEO = 1 << 26  # characters
+_VPDQ_JSON = re.compile(r'\s*\[\s*"\s*[0-9A-Fa-f]{64}\s*,')
 
 
 class HashFormat(StrEnum):
@@ -45,15 +57,65 @@ class HashFormat(StrEnum):
     HEX = "hex"
     CSV = "csv"
     JSONL = "jsonl"
+    THREATEXCHANGE = "threatexchange"
+    VPDQ = "vpdq"
+    VICS = "vics"
+
+
+class HashFile(Iterator[Row]):
+    """The rows of a hash file, and how far it is read.
+
+    `left_out` counts hashes of kinds that are not imported, by their names.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        form: HashFormat | None,
+        algorithm: Algorithm | None,
+        categories: Categories,
+    ) -> None:
+        """Open the file; its rows are read as they are asked for."""
+        self.left_out: Counter[str] = Counter()
+        self._path = path
+        self._file = io.BufferedReader(io.FileIO(path), _BUFFER)
+        self.size = os.fstat(self._file.fileno()).st_size
+        how = {"form": form, "algorithm": algorithm, "categories": categories}
+        rows = read_hashes(self._file, name=path.name, left_out=self.left_out, **how)  # type: ignore[arg-type]
+        self._rows = _checked(path, rows)
+
+    @property
+    def position(self) -> int:
+        """How many of the `size` bytes are read."""
+        return self.size if self._file.closed else self._file.raw.tell()
+
+    def __iter__(self) -> "HashFile":
+        return self
+
+    def __next__(self) -> Row:
+        try:
+            return next(self._rows)
+        except BaseException:
+            self._file.close()
+            raise
+
+    def close(self) -> None:
+        """Read no further."""
+        self._rows.close()  # type: ignore[attr-defined]
+        self._file.close()
 
 
 def read_hash_file(
-    path: Path, *, form: HashFormat | None = None, algorithm: Algorithm | None = None
-) -> Iterator[Row]:
+    path: Path,
+    *,
+    form: HashFormat | None = None,
+    algorithm: Algorithm | None = None,
+    categories: Categories = UNTOLD,
+) -> HashFile:
     """Every row of the file; raise BadPath at once, BadHashFile when no row holds a hash.
 
     The format is told from the name and the beginning, unless given. `algorithm` is that of
-    hashes which the file itself does not name.
+    hashes which the file itself does not name; `categories` are what VICS numbers mean.
     """
     for bad, reason in (
         (not path.exists(), "there is no such file"),
@@ -62,7 +124,7 @@ def read_hash_file(
     ):
         if bad:
             raise BadPath(f"Cannot read the hash file {show_path(path)}: {reason}.")
-    return _checked(path, _rows_of_file(path, form, algorithm))
+    return HashFile(path, form, algorithm, categories)
 
 
 def read_hashes(
@@ -71,11 +133,17 @@ def read_hashes(
     name: str = "",
     form: HashFormat | None = None,
     algorithm: Algorithm | None = None,
+    categories: Categories = UNTOLD,
+    left_out: Counter[str] | None = None,
 ) -> Iterator[Row]:
     """Every row of an open binary file, which may be a pipe; `name` may help to tell its format."""
-    text = _decoded(file)
+    form = form or _form_of_json(beginning(file))
+    text = decoded(file)
     try:
-        yield from _rows(text, name, form, algorithm)
+        if form is HashFormat.VICS:
+            yield from vics_rows(text.read, categories, Counter() if left_out is None else left_out)
+        else:
+            yield from _rows(text, name, form, algorithm)
     finally:
         text.detach()  # the file belongs to the caller
 
@@ -125,13 +193,6 @@ def parse_hash(untrusted_text: str) -> list[tuple[Algorithm, bytes]]:
     return [parsed]
 
 
-def _rows_of_file(
-    path: Path, form: HashFormat | None, algorithm: Algorithm | None
-) -> Iterator[Row]:
-    with path.open("rb") as file:
-        yield from read_hashes(file, name=path.name, form=form, algorithm=algorithm)
-
-
 def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
     """The rows; BadHashFile at the end when none held a hash."""
     rejected: RejectedRow | None = None
@@ -152,68 +213,48 @@ def _checked(path: Path, rows: Iterator[Row]) -> Iterator[Row]:
         why = f"line {rejected.line}: {rejected.reason}" if rejected else "it holds no rows"
         raise BadHashFile(
             f"No hash could be read from {show_path(path)} ({why}). Give plain hexadecimal lines, "
-            "CSV with a header such as pdq,quality,id, or JSON Lines."
+            "CSV with a header such as pdq,quality,id, JSON Lines, VICS JSON, or signals of "
+            "threatexchange."
         )
 
 
 def _rows(
     text: io.TextIOWrapper, name: str, form: HashFormat | None, algorithm: Algorithm | None
 ) -> Iterator[Row]:
-    first, lines = _peek(_bounded(text))
+    long_lines = form in (HashFormat.THREATEXCHANGE, HashFormat.VPDQ)
+    longest = hash_exchange.LONGEST_LINE if long_lines else LONGEST_LINE
+    first, lines = peek(bounded(text, longest))
     form = form or _guess_form(name, first)
+    if form is HashFormat.VPDQ:
+        return _video_rows(first, lines)
+    if form is HashFormat.THREATEXCHANGE:
+        return hash_exchange.signal_rows(lines, algorithm)
     if form is HashFormat.JSONL:
         return _json_rows(lines, algorithm)
     if form is HashFormat.CSV:
-        return _csv_rows(lines, algorithm)
+        return csv_rows(lines, algorithm)
     return _hex_rows(lines, algorithm)
 
 
-# -- text ------------------------------------------------------------------------------------
-
-
-def _decoded(file: io.BufferedReader) -> io.TextIOWrapper:
-    """Text in UTF-8 or UTF-16, told from the first bytes; what is neither becomes U+FFFD."""
-    start = file.peek(4)[:4]
-    encoding = "utf-8-sig"
-    if start[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        encoding = "utf-16"
-    elif len(start) > 3 and start[1] == start[3] == 0:
-        encoding = "utf-16-le"
-    elif len(start) > 3 and start[0] == start[2] == 0:
-        encoding = "utf-16-be"
-    return io.TextIOWrapper(file, encoding=encoding, errors="replace")
-
-
-def _bounded(text: io.TextIOWrapper) -> Iterator[str]:
-    """The lines. Of one that never ends only the beginning is kept, so that memory stays flat."""
-    read = text.readline
-    while line := read(LONGEST_LINE):
-        if len(line) == LONGEST_LINE and line[-1] != "\n":
-            while (more := read(LONGEST_LINE)) and more[-1] != "\n":
-                pass
-            if not line.strip():
-                line = _TOO_LONG  # blank so far, and yet not a blank line
-        yield line
-
-
-def _peek(lines: Iterator[str]) -> tuple[str, Iterator[str]]:
-    """The first line that is neither blank nor a comment, and all the lines."""
-    seen = []
-    for line in lines:
-        seen.append(line)
-        if line.strip() and not line.startswith("#"):
-            return line, chain(seen, lines)
-        if len(seen) > 10_000:
-            break
-    return "", chain(seen, lines)
+def _form_of_json(start: str) -> HashFormat | None:
+    """The format of a file that begins so, if that alone tells; signals too have long lines."""
+    start = start.lstrip("\ufeff")
+    if is_vics(start):
+        return HashFormat.VICS
+    if _VPDQ_JSON.match(start):
+        return HashFormat.VPDQ
+    first = next((line for line in start.split("\n") if line.strip() and line[0] != "#"), "")
+    return HashFormat.THREATEXCHANGE if hash_exchange.is_signal_line(first) else None
 
 
 def _guess_form(name: str, first: str) -> HashFormat:
     if first.lstrip().startswith(("{", "[")):
         return HashFormat.JSONL
+    if is_vpdq_line(first):
+        return HashFormat.VPDQ
     if name.lower().endswith((".csv", ".tsv")) or first.lower().startswith("sep="):
         return HashFormat.CSV
-    cells = _split(first, _delimiter(first))
+    cells = split(first, delimiter(first))
     if len(cells) > 1 or any(column(cell) for cell in cells):
         return HashFormat.CSV
     return HashFormat.HEX
@@ -242,87 +283,6 @@ def _hex_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
             yield HashRow(number, *parsed)
 
 
-# -- CSV -------------------------------------------------------------------------------------
-
-
-def _csv_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
-    lines = iter(lines)
-    skipped, header = 0, ""
-    delimiter = ""
-    for line in lines:
-        if line.lower().startswith("sep=") and not delimiter:
-            delimiter = line[4:5]
-        elif line.strip() and not line.startswith("#"):
-            header = line
-            break
-        skipped += 1
-    delimiter = delimiter or _delimiter(header)
-    names = [column(cell) for cell in _split(header, delimiter)]
-    if any(names):
-        skipped += 1
-    else:
-        names, lines = [], chain([header], lines)
-    yield from _csv_body(lines, delimiter, names, skipped, stated)
-
-
-def _csv_body(
-    lines: Iterable[str],
-    delimiter: str,
-    names: Sequence[str],
-    skipped: int,
-    stated: Algorithm | None,
-) -> Iterator[Row]:
-    csv.field_size_limit(_FIELD_LIMIT)
-    reader = csv.reader((line.replace("\0", "\ufffd") for line in lines), delimiter=delimiter)
-    while True:
-        number = skipped + reader.line_num + 1
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as exc:
-            last = skipped + reader.line_num
-            yield RejectedRow(number, f"not CSV up to line {last}: {exc}", "")
-            continue
-        if not any(cells) or cells[0].startswith("#"):
-            continue
-        text = delimiter.join(cells)
-        for record in _csv_records(names, cells):
-            yield from record_rows(number, record, stated, text)
-        last = skipped + reader.line_num
-        if last > number and _HASH_LIKE.search(text.partition("\n")[2]):
-            reason = f"a quoted field runs on to line {last}, over lines that hold hashes"
-            yield RejectedRow(number + 1, reason, text.partition("\n")[2][:SHOWN])
-
-
-def _csv_records(names: Sequence[str], cells: Sequence[str]) -> list[dict[str, str]]:
-    """The cells by name. A name that comes again, and a row without names, give more records."""
-    if not names:
-        hashes = [cell.strip() for cell in cells if _HASH_LIKE.fullmatch(cell.strip())]
-        return [{"hash": cell} for cell in hashes or [cells[0].strip()]]
-    first: dict[str, str] = {}
-    further = []
-    for name, cell in zip(names, cells, strict=False):
-        if name and name not in first:
-            first[name] = cell.strip()
-        elif name and cell.strip():
-            further.append({name: cell.strip()})
-    return [first, *further]
-
-
-def _delimiter(line: str) -> str:
-    counts = {mark: line.count(mark) for mark in ",;\t|"}
-    best = max(counts, key=lambda mark: counts[mark])
-    return best if counts[best] else ","
-
-
-def _split(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line.replace("\0", "")], delimiter=delimiter), [])
-    except csv.Error:
-        return []
-
-
 # -- JSON Lines ------------------------------------------------------------------------------
 
 
@@ -340,5 +300,25 @@ def _json_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
         if not isinstance(data, dict):
             yield RejectedRow(number, "not one JSON object in one line", text[:SHOWN])
             continue
-        more = further_hashes(data) if "frames" in data or "stored_dihedral" in data else ()
-        yield from record_rows(number, words(data), stated, text, more)
+        video = video_of(data)
+        is_ours = video is None and ("frames" in data or "stored_dihedral" in data)
+        more = further_hashes(data) if is_ours else ()
+        yield from record_rows(number, words(data), stated, text, more, video)
+
+
+# -- videos ----------------------------------------------------------------------------------
+
+
+def _video_rows(first: str, lines: Iterator[str]) -> Iterator[Row]:
+    """One video a file, as JSON or in lines."""
+    if not first.lstrip().startswith(("[", "{")):
+        return vpdq_text_rows(lines)
+    left = _LONGEST_VIDEO
+    gathered = []
+    for line in lines:
+        gathered.append(line)
+        left -= len(line)
+        if left < 0:
+            break
+    text = "".join(gathered)
+    return record_rows(1, {Algorithm.VPDQ.value: text}, None, text)

@@ -1,14 +1,15 @@
 """One record of a hash file: what its fields are called, and the hashes it holds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 
-from safelight.model import Algorithm, HashMode, HashRow, RejectedRow
+from safelight.connectors.hash_text import SHOWN, Row
+from safelight.connectors.hash_video import parse_frames
+from safelight.model import Algorithm, HashMode, HashRow, RejectedRow, video_value
 
-Row = HashRow | RejectedRow
-
-SHOWN = 200  # characters of a rejected row
+LONGEST = 500  # characters of what a source calls an entry
 
 # Other words are another program's own use of the name `mode`.
 _MODES = {mode.value: mode for mode in HashMode}
@@ -35,6 +36,8 @@ _ALGORITHM_NAMES = {
     **dict.fromkeys(("md5", "md5hash", "videomd5", "md5sum"), Algorithm.MD5),
     **dict.fromkeys(("sha1", "sha1hash", "sha1sum"), Algorithm.SHA1),
     **dict.fromkeys(("sha256", "sha256hash", "sha2256", "sha256sum"), Algorithm.SHA256),
+    **dict.fromkeys(("videosha256",), Algorithm.SHA256),
+    **dict.fromkeys(("vpdq", "videovpdq"), Algorithm.VPDQ),
 }
 _COLUMNS = {
     **dict.fromkeys(("hash", "value", "hashvalue", "signal", "signalstr", "digest"), "hash"),
@@ -58,6 +61,8 @@ def parse(text: str, stated: Algorithm | None) -> tuple[Algorithm, bytes] | str:
 
 
 def _value(digits: str, algorithm: Algorithm | None) -> tuple[Algorithm, bytes] | str:
+    if algorithm is Algorithm.VPDQ:
+        return "a video (vpdq) is a list of frames, not one hash"
     if len(digits.split(maxsplit=1)) > 1:
         return (
             "more than a hash in the line; of a file by md5sum or sha256sum keep the first word, "
@@ -78,15 +83,40 @@ def _value(digits: str, algorithm: Algorithm | None) -> tuple[Algorithm, bytes] 
     return algorithm, value
 
 
+@lru_cache(maxsize=1024)
 def column(cell: str) -> str:
     """What a column holds, by its name: an algorithm, or one of _COLUMNS; empty when unknown."""
     plain = _plain(cell)
     return _ALGORITHM_NAMES.get(plain) or _COLUMNS.get(plain, "")
 
 
+@lru_cache(maxsize=1024)
 def _plain(name: str) -> str:
     """A name without what people write differently: case, blanks, hyphens, underscores."""
     return "".join(character for character in name.lower() if character.isalnum())
+
+
+def plain_record(
+    number: int,
+    algorithm: Algorithm,
+    digits: str,
+    quality: int | None,
+    their_id: str,
+    their_class: str,
+) -> HashRow | None:
+    """The row of a record that needs no more looking at; None where it may."""
+    try:
+        value = bytes.fromhex(digits)
+    except ValueError:
+        return None
+    if len(value) != algorithm.size or (algorithm, value) in OF_NOTHING:
+        return None
+    return HashRow(number, algorithm, value, quality, their_id[:LONGEST], their_class[:LONGEST])
+
+
+def algorithm_named(name: str) -> Algorithm | None:
+    """The algorithm that people and exchanges call so, if it is known here."""
+    return _ALGORITHM_NAMES.get(_plain(name))
 
 
 def words(data: Mapping[str, Any]) -> dict[str, str]:
@@ -122,19 +152,36 @@ def further_hashes(data: Mapping[str, Any]) -> list[dict[str, str]]:
     return records
 
 
+def video_of(data: Mapping[str, Any]) -> Any:
+    """The frames of a video in a JSON object: under `vpdq`, or with times as `safelight` has them.
+
+    None where there are none.
+    """
+    for key, value in data.items():
+        if isinstance(value, list) and column(key) == Algorithm.VPDQ:
+            return value
+    frames = data.get("frames")
+    if isinstance(frames, list) and frames and isinstance(frames[0], dict) and "time" in frames[0]:
+        return frames
+    return None
+
+
 def record_rows(
     number: int,
     record: Mapping[str, str],
     stated: Algorithm | None,
     text: str,
     more: Sequence[Mapping[str, str]] = (),
+    video: Any = None,
 ) -> Iterator[Row]:
     """A row for every hash of the record, or one rejected row for every bad one.
 
     `more` are further hashes of the same thing, each given once, with the id and class of the
-    record.
+    record. `video` are its frames, if it is one.
     """
     rows = _rows(number, record, stated, text)
+    if video is not None:
+        rows = chain([_video_row(number, record, video, text)], rows)
     if more:
         about = {name: record[name] for name in ("id", "class", "mode") if name in record}
         others = (_rows(number, {**about, **one}, stated, text) for one in more)
@@ -161,7 +208,18 @@ def _rows(
     number: int, record: Mapping[str, str], stated: Algorithm | None, text: str
 ) -> Iterator[Row]:
     for algorithm, digits in _hashes(record, stated):
+        if algorithm is Algorithm.VPDQ:
+            yield _video_row(number, record, digits, text)
+            continue
         yield _row(number, record, algorithm, digits, text)
+
+
+def _video_row(number: int, record: Mapping[str, str], untrusted_frames: Any, text: str) -> Row:
+    frames = parse_frames(untrusted_frames)
+    if isinstance(frames, str):
+        return RejectedRow(number, frames, text[:SHOWN])
+    said = kept(record.get("id", "")), kept(record.get("class", ""))
+    return HashRow(number, Algorithm.VPDQ, video_value(frames), None, *said, frames=frames)
 
 
 def _row(
@@ -176,10 +234,10 @@ def _row(
     mode = _MODES.get(record.get("mode", "").lower()) if is_pdq else None
     if mode is HashMode.FAST:
         return RejectedRow(number, _NOT_EXACT, text[:SHOWN])
-    their_id, their_class = _clean(record.get("id", "")), _clean(record.get("class", ""))
+    their_id, their_class = kept(record.get("id", "")), kept(record.get("class", ""))
     guessed = is_pdq and algorithm is None and ":" not in digits
-    kept = quality if is_pdq else None
-    return HashRow(number, *parsed, kept, their_id, their_class, guessed, mode)
+    known = quality if is_pdq else None
+    return HashRow(number, *parsed, known, their_id, their_class, guessed, mode)
 
 
 def _hashes(record: Mapping[str, str], stated: Algorithm | None) -> Iterator[tuple[Any, str]]:
@@ -208,6 +266,6 @@ def _quality(text: str) -> int | str | None:
     return int(number)
 
 
-def _clean(text: str) -> str:
+def kept(text: str) -> str:
     """The source's own words as the database can keep them."""
-    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:500]
+    return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:LONGEST]

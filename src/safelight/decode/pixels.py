@@ -16,7 +16,7 @@ class Frame:
     `pixels` is uint8, height × width × 3 (RGB) or height × width (luma), transparent parts laid on
     white; `bare` is the same without regard to transparency, where there is any. With `eighths`
     below 8 the pixels are a luma plane scaled by eighths/8, and `width` and `height` are those of
-    the whole frame.
+    the whole frame. `time` is that of a video's frame, in seconds from its first.
     """
 
     number: int
@@ -26,6 +26,7 @@ class Frame:
     bare: Pixels | None = None
     orientation: int = 1
     eighths: int = 8
+    time: float | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -39,6 +40,22 @@ class Picture:
     format: str
     width: int
     height: int
+    flags: set[str]
+    frames: Iterator[Frame]
+
+
+@dataclass(slots=True, kw_only=True)
+class Video:
+    """A video file that has been opened; its frames are decoded as they are asked for.
+
+    `width` and `height` are those of the first frame as it is stored. `flags` and `duration`, in
+    seconds, are complete only when the last frame has been taken.
+    """
+
+    format: str
+    width: int
+    height: int
+    duration: float | None
     flags: set[str]
     frames: Iterator[Frame]
 

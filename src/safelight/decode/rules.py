@@ -20,9 +20,19 @@ REASONS: dict[str, str] = {
     "too_large": "The file is larger than SAFELIGHT_MAX_IMAGE_BYTES; raise it to examine the file.",
     "too_many_pixels": "The picture has more pixels than SAFELIGHT_MAX_PIXELS; raise it to examine "
     "the file if it is not a decompression bomb.",
+    "no_video": "There is no moving picture in the file, only sound or text; sound is not checked.",
+    "video_not_installed": "Videos need PyAV: pip install 'safelight[video]', then try again.",
+    "video_not_asked": "The file is a video, and it was asked not to look into videos.",
+    "encrypted": "What the file holds is encrypted; only the exact bytes are compared.",
     "damaged": "Nothing could be decoded: the file is damaged, or a rare variant of its format.",
     "crashed": "The decoder crashed on this file; the file may be made to attack: leave it alone.",
     "timed_out": "The file took longer than SAFELIGHT_DECODE_SECONDS; raise it to examine it.",
+    "not_there": "The manifest names a file that is not there; mend the manifest, or give --base.",
+    "no_file_named": "The manifest's row names no file, or cannot be read as a row.",
+    "no_bytes": "The row of the table holds no bytes of a picture.",
+    "remote_error": "The object could not be fetched; run the same command again to try it again.",
+    "too_large_remote": "The object is larger than SAFELIGHT_MAX_REMOTE_BYTES; raise it, or fetch "
+    "the object and scan the file.",
     "out_of_memory": "The file needs more than SAFELIGHT_DECODE_MEMORY_MB; raise it to examine it.",
     # of containers and what is in them
     "password_protected": "A password is needed; open it with that, and scan what is in it.",
@@ -56,7 +66,14 @@ FLAGS: dict[str, str] = {
     "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
     "more_pictures_missing": "Further pictures or pages that the file announces are not in it, or "
     "not whole; the first was hashed.",
-    "frames_capped": "The animation is so long that the frames are taken from its beginning.",
+    "frames_capped": "An animation or video is so long that its end was not looked at.",
+    "key_frames_only": "Of the video only the frames that stand alone in it were hashed (triage).",
+    "more_streams": "Further videos or a cover picture in the same file were not looked at.",
+    "too_many_members": "The container holds more than is looked at.",
+    "too_much_data": "More would have had to be unpacked from the container than is.",
+    "too_deep": "Containers lie in it deeper in each other than they are opened.",
+    "members_missing": "Something in the container could not be taken out of it.",
+    "pictures_only": "Of the document only the pictures in it were hashed.",
     "turned": "An EXIF orientation was applied; the hash of the stored pixels is given as well.",
     "transparent": "The picture was laid on white; the hash without that is given as well.",
 }

@@ -38,8 +38,14 @@ def has_tail(source: Source, name: str) -> bool:
         return False
     with source.stream() as stream:
         end = find_end(stream)
-        if end is None or end >= source.size:
-            return False
+    return end is not None and goes_on(source, end)
+
+
+def goes_on(source: Source, end: int) -> bool:
+    """Whether what the file holds from `end` on may be another file."""
+    if end >= source.size:
+        return False
+    with source.stream() as stream:
         stream.seek(end)
         return _is_worth_a_look(stream.read(min(source.size - end, 16 * _READ_BYTES)))
 

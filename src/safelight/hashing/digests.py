@@ -12,18 +12,38 @@ from safelight.model import Digests
 _BLOCK_BYTES = 128 << 10
 
 
-def digest(chunks: Iterable[bytes]) -> Digests:
-    """Digest the bytes of a file, given in order in pieces of any size."""
-    md5 = hashlib.md5(usedforsecurity=False)
-    sha1 = hashlib.sha1(usedforsecurity=False)
-    sha256 = hashlib.sha256()
-    size = 0
-    for chunk in chunks:
-        size += len(chunk)
+class Digester:
+    """Digests of bytes that are given in order, in pieces of any size."""
+
+    def __init__(self) -> None:
+        self._md5 = hashlib.md5(usedforsecurity=False)
+        self._sha1 = hashlib.sha1(usedforsecurity=False)
+        self._sha256 = hashlib.sha256()
+        self.size = 0  # bytes so far
+
+    def update(self, chunk: bytes) -> None:
+        """Take the next piece."""
+        self.size += len(chunk)
         view = memoryview(chunk)
         for start in range(0, len(chunk), _BLOCK_BYTES):
             block = view[start : start + _BLOCK_BYTES]
-            md5.update(block)
-            sha1.update(block)
-            sha256.update(block)
-    return Digests(md5=md5.hexdigest(), sha1=sha1.hexdigest(), sha256=sha256.hexdigest(), size=size)
+            self._md5.update(block)
+            self._sha1.update(block)
+            self._sha256.update(block)
+
+    def digests(self) -> Digests:
+        """The digests of all that was given."""
+        return Digests(
+            md5=self._md5.hexdigest(),
+            sha1=self._sha1.hexdigest(),
+            sha256=self._sha256.hexdigest(),
+            size=self.size,
+        )
+
+
+def digest(chunks: Iterable[bytes]) -> Digests:
+    """Digest the bytes of a file, given in order in pieces of any size."""
+    digester = Digester()
+    for chunk in chunks:
+        digester.update(chunk)
+    return digester.digests()

@@ -14,8 +14,9 @@ import numpy.typing as npt
 from safelight.connectors.hash_files import not_all_pdq, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
+from safelight.matching.content import Tally
 from safelight.matching.step import Matcher
-from safelight.model import PDQ_BITS, Algorithm, EntryArrays, HashRow, RejectedRow
+from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, EntryArrays, HashRow, RejectedRow
 
 if TYPE_CHECKING:  # hash files need no database, so that SQLAlchemy is not loaded for them
     from safelight.store.transaction import Transaction
@@ -47,10 +48,28 @@ class Sources:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ListFacts:
+    """What a report says about a list, or hash file, that was matched against.
+
+    `digest` is equal for equal entries whatever their order and numbers. It notices accidents, not
+    somebody who builds entries for the purpose.
+    """
+
+    name: str
+    source: str
+    meaning: str
+    change: int  # of the list; 0: a hash file
+    entries: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """What was loaded, and what a person must know of what was not.
 
-    `fingerprint` is equal for equal entries of equal lists, whatever their order.
+    `fingerprint` is equal for equal entries of equal lists, whatever their order. Of the lists in
+    `observed` matches are counted, and those in `ignore` hold what is of no interest: neither makes
+    a file known or similar.
     """
 
     matcher: Matcher
@@ -58,6 +77,21 @@ class Loaded:
     fingerprint: str
     warnings: tuple[str, ...] = ()
     unread: int = 0  # lines of hash files that are no hash
+    observed: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+    about: tuple[ListFacts, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Named:
+    """A list or file that entries belong to."""
+
+    name: str
+    source: str = ""
+    meaning: str = "unverified"
+    change: int = 0
+    is_observed: bool = False
+    is_ignored: bool = False
 
 
 def load_files(sources: Sources) -> Loaded:
@@ -78,16 +112,17 @@ def load_files(sources: Sources) -> Loaded:
             if guessed:
                 guesses.append(replace(array, algorithm=Algorithm.SHA256))
         warnings += accepted.warnings()
+        warnings += [left_out_note(path, name, count) for name, count in rows.left_out.items()]
         unread += accepted.rejected
     names = _names(sources.hashes)
     warnings += [_doubt(names[number]) for number in _doubtful(guesses)]
-    return _loaded(names, arrays, guesses, warnings, unread=unread)
+    return _loaded([_Named(name=name) for name in names], arrays, guesses, warnings, unread=unread)
 
 
 def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
     """Load hash lists from the database; those named must be usable, else NotPermitted."""
     # Here, not above: whoever has a transaction has loaded the store already.
-    from safelight.store.entries import entries_for_matching  # noqa: PLC0415
+    from safelight.store.entry_arrays import entries_for_matching  # noqa: PLC0415
     from safelight.store.lists import lists_for_matching  # noqa: PLC0415
 
     lists, reasons = lists_for_matching(tx, sources.lists, now=now)
@@ -97,38 +132,80 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
             " enable one (safelight list enable), or give a file of hashes with --hashes."
             + "".join(f" {reason}" for reason in reasons)
         )
-    names = [one.name for one in lists]
+    named = [
+        _Named(
+            name=one.name,
+            source=one.source,
+            meaning=one.source_term or one.meaning,
+            change=one.change,
+            is_observed=one.state == "observe",
+            is_ignored=one.meaning == "ignore",
+        )
+        for one in lists
+    ]
     arrays = entries_for_matching(tx, [one.id for one in lists])
     guesses = []
     if (pdq := arrays.get(Algorithm.PDQ)) is not None:
         for number in _doubtful([pdq]):
             rows = pdq.lists == number
-            guesses.append(_rows_as_sha256(pdq, rows))
-            reasons = [*reasons, _doubt(names[number])]
-    return _loaded(names, list(arrays.values()), guesses, reasons)
+            guesses.append(replace(_rows(pdq, rows), algorithm=Algorithm.SHA256))
+            reasons = [*reasons, _doubt(named[number].name)]
+    return _loaded(named, list(arrays.values()), guesses, reasons)
+
+
+def left_out_note(path: str | Path, name: str, count: int) -> str:
+    """What to say of hashes of a kind that is not imported."""
+    return (
+        f"{show_path(path)}: {count:,} hashes of the kind {name} were left out: only programs that "
+        "know that kind can compare them."
+    )
 
 
 def _loaded(
-    names: Sequence[str],
+    lists: Sequence[_Named],
     arrays: Sequence[EntryArrays],
     guesses: Sequence[EntryArrays],
     warnings: Sequence[str],
     *,
     unread: int = 0,
 ) -> Loaded:
-    entries = sum(len(array.ids) for array in arrays)
+    names = [one.name for one in lists]
+    about = _facts(lists, arrays)
+    entries = sum(facts.entries for facts in about)
     if not entries:
         raise BadInput(
             f"there is nothing to match against: {', '.join(names) or 'no file'} holds no hashes."
         )
-    facts = sorted(f"{array.algorithm} {len(array.ids)} {_mixed(array)}" for array in arrays)
-    fingerprint = blake2b("\n".join([*names, *facts]).encode(), digest_size=16).hexdigest()
+    observed = frozenset(one.name for one in lists if one.is_observed)
+    ignore = frozenset(one.name for one in lists if one.is_ignored)
+    told = [f"{facts.name} {facts.digest}" for facts in about]
+    told += [*sorted(observed), *sorted(ignore)]
     return Loaded(
-        matcher=Matcher(names, [*arrays, *guesses]),
+        matcher=Matcher(names, [*arrays, *guesses], observed=observed, ignore=ignore),
         entries=entries,
-        fingerprint=fingerprint,
+        fingerprint=blake2b("\n".join(told).encode(), digest_size=16).hexdigest(),
         warnings=tuple(warnings),
         unread=unread,
+        observed=observed,
+        ignore=ignore,
+        about=about,
+    )
+
+
+def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[ListFacts, ...]:
+    tally = Tally(len(lists))
+    for array in arrays:
+        tally.add(array)
+    return tuple(
+        ListFacts(
+            name=one.name,
+            source=one.source,
+            meaning=one.meaning,
+            change=one.change,
+            entries=tally.entries(number),
+            digest=tally.digest(number),
+        )
+        for number, one in enumerate(lists)
     )
 
 
@@ -151,20 +228,16 @@ def _doubt(name: str) -> str:
     )
 
 
-def _rows_as_sha256(array: EntryArrays, rows: npt.NDArray[np.bool_]) -> EntryArrays:
-    return EntryArrays(
-        algorithm=Algorithm.SHA256,
+def _rows(array: EntryArrays, rows: npt.NDArray[np.bool_]) -> EntryArrays:
+    return replace(
+        array,
         ids=array.ids[rows],
         lists=array.lists[rows],
         values=array.values[rows],
         qualities=array.qualities[rows],
+        classes=None if array.classes is None else array.classes[rows],
+        times=None if array.times is None else array.times[rows],
     )
-
-
-def _mixed(array: EntryArrays) -> str:
-    """All values in one, whatever their order: any one entry more or less changes it."""
-    mixed: npt.NDArray[np.uint8] = np.bitwise_xor.reduce(array.values, axis=0)
-    return mixed.tobytes().hex()
 
 
 def _names(paths: Sequence[str]) -> list[str]:
@@ -203,23 +276,58 @@ class _Accepted:
 def _arrays(rows: Iterable[HashRow], number: int) -> Iterator[tuple[EntryArrays, bool]]:
     """The rows as arrays, each with whether its algorithm was guessed."""
     waiting: dict[tuple[Algorithm, bool], list[HashRow]] = {}
+    frames = 0
     for row in rows:
         key = (row.algorithm, row.guessed)
         some = waiting.setdefault(key, [])
         some.append(row)
-        if len(some) == ROWS_AT_A_TIME:
+        frames += len(row.frames)
+        if len(some) == ROWS_AT_A_TIME or (row.frames and frames > ROWS_AT_A_TIME):
+            frames = 0
             yield _array(row.algorithm, waiting.pop(key), number), row.guessed
     for (algorithm, guessed), some in waiting.items():
         yield _array(algorithm, some, number), guessed
 
 
 def _array(algorithm: Algorithm, rows: Sequence[HashRow], number: int) -> EntryArrays:
-    values = np.frombuffer(b"".join(row.value for row in rows), np.uint8)
+    """The rows; of a video its frames, each with the number of its line."""
+    if algorithm is Algorithm.VPDQ:
+        return _video_array(rows, number)
     qualities = [-1 if row.quality is None else row.quality for row in rows]
+    values = np.frombuffer(b"".join(row.value for row in rows), np.uint8)
+    classes, names = _classes(rows)
     return EntryArrays(
         algorithm=algorithm,
         ids=np.array([row.line for row in rows], np.int64),
         lists=np.full(len(rows), number, np.int32),
         values=values.reshape(-1, algorithm.size),
         qualities=np.array(qualities, np.int16),
+        classes=classes,
+        class_names=names,
     )
+
+
+def _video_array(rows: Sequence[HashRow], number: int) -> EntryArrays:
+    counts = [len(row.frames) for row in rows]
+    frames = [frame for row in rows for frame in row.frames]
+    values = np.frombuffer(b"".join(frame.value for frame in frames), np.uint8)
+    classes, names = _classes(rows)
+    return EntryArrays(
+        algorithm=Algorithm.VPDQ,
+        ids=np.repeat(np.array([row.line for row in rows], np.int64), counts),
+        lists=np.full(len(frames), number, np.int32),
+        values=values.reshape(-1, PDQ_BYTES),
+        qualities=np.array([frame.quality for frame in frames], np.int16),
+        classes=None if classes is None else np.repeat(classes, counts),
+        class_names=names,
+        times=np.array([frame.milliseconds for frame in frames], np.int32),
+    )
+
+
+def _classes(rows: Sequence[HashRow]) -> tuple[npt.NDArray[np.int32] | None, tuple[str, ...]]:
+    """The place of every row's class among the names; None where no row has one."""
+    names: dict[str, int] = {"": 0}
+    places = [names.setdefault(row.their_class, len(names)) for row in rows]
+    if len(names) == 1:
+        return None, ("",)
+    return np.array(places, np.int32), tuple(names)

@@ -1,13 +1,15 @@
 """What hits mean. Pure: values in, values out.
 
 The words: `known` is a cryptographic hash that is equal, or a PDQ hash that is equal and of enough
-quality to say something; `similar` is a PDQ hash within the radius; the worst of all hits is the
-verdict. A hash of low quality (a flat or featureless picture) is near to everything and proves
-nothing, so it is compared for equality only, and equality alone makes it `similar`.
+quality to say something; `similar` is a PDQ hash within the radius, or a video that is in part the
+same; the worst of all hits is the verdict. A hash of low quality (a flat or featureless picture) is
+near to everything and proves nothing, so it is compared for equality only, and equality alone makes
+it `similar`; in videos such frames are left out.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from safelight.errors import BadInput
 from safelight.model import (
@@ -16,12 +18,18 @@ from safelight.model import (
     MAX_RADIUS,
     Algorithm,
     Answer,
+    Container,
     Examined,
+    FrameSampling,
     HashMode,
     ImageHashes,
     Match,
     NotChecked,
+    Scene,
+    Skipped,
     Verdict,
+    VideoHashes,
+    VideoMatch,
 )
 
 # Fast hashes of photographs of quality 80 and above are at most 10 bits from exact; of drawings
@@ -30,7 +38,10 @@ from safelight.model import (
 FAST_SLACK_BITS = 20
 FAST_TRUSTED_QUALITY = 82
 
-# Flags of a picture of which something was not looked at, and how a reason says so.
+DEFAULT_VIDEO_PERCENT = 50
+DEFAULT_SCENE_SECONDS = 5.0
+
+# Flags of a file of which something was not looked at, and how a reason says so.
 PARTIAL = {
     "truncated": "only the part of the picture that could be decoded was compared",
     "damaged": "the picture was decoded with errors, its hash may be off",
@@ -38,7 +49,14 @@ PARTIAL = {
     "preview_only": "only the preview in the file was compared, not the picture it goes with",
     "more_pictures_missing": "a further picture that the file announces is missing or cut off",
     "trailing_data": "what the file holds behind the end of the picture was not looked at",
-    "frames_capped": "the animation is so long that its end was not looked at",
+    "frames_capped": "the animation or video is so long that its end was not looked at",
+    "key_frames_only": "of the video only the frames that stand alone in it were compared",
+    "more_streams": "further videos or a cover picture in the same file were not looked at",
+    "too_many_members": "there is so much in the file that not everything was looked at",
+    "too_much_data": "what is in the file is so large that not everything was looked at",
+    "too_deep": "files packed into files in it are nested too deep to be looked at",
+    "members_missing": "something in the file could not be taken out of it to be looked at",
+    "pictures_only": "of the document only its pictures were compared",
 }
 
 _TURNS = {
@@ -55,11 +73,16 @@ _TURNS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MatchPolicy:
-    """How near is near. `radius` in bits, 0 to 64; `min_quality` 0 to 100."""
+    """How near is near. `radius` in bits, 0 to 64; `min_quality` 0 to 100.
+
+    A video matches where `video_percent` of its frames, or of those of the video on the list, are
+    near the other's, or a scene of at least `scene_seconds` is.
+    """
 
     radius: int
     min_quality: int
-    mode: HashMode = HashMode.EXACT
+    video_percent: int = DEFAULT_VIDEO_PERCENT
+    scene_seconds: float = DEFAULT_SCENE_SECONDS
 
     @classmethod
     def default(cls) -> "MatchPolicy":
@@ -77,6 +100,24 @@ class MatchPolicy:
                 f"a minimum quality of {self.min_quality} cannot be used: give 0 to 100;"
                 " 50 is what the exchanges recommend."
             )
+        if not 1 <= self.video_percent <= 100:
+            raise BadInput(
+                f"{self.video_percent} percent of a video's frames cannot be used: give 1 to 100;"
+                f" {DEFAULT_VIDEO_PERCENT} is the default."
+            )
+        if not 1 <= self.scene_seconds < float("inf"):
+            raise BadInput(
+                f"a scene of {self.scene_seconds} seconds cannot be used: give 1 or more;"
+                f" {DEFAULT_SCENE_SECONDS:g} is the default."
+            )
+
+
+class Standing(Enum):
+    """What a hit on a list is worth: it depends on the list."""
+
+    COUNTS = "counts"
+    OBSERVED = "observed"  # told, and no more: the list is in observe mode
+    IGNORE = "ignore"  # the list holds files that are of no interest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +126,7 @@ class Hit:
 
     match: Match
     quality: int = 100
+    standing: Standing = Standing.COUNTS
 
 
 def best_per_entry(hits: Iterable[Hit]) -> list[Hit]:
@@ -98,10 +140,16 @@ def best_per_entry(hits: Iterable[Hit]) -> list[Hit]:
 
 
 def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
-    """Tell whether a fast hash may not stand: something is near, or its drift is not bounded."""
-    if isinstance(examined, NotChecked) or examined.mode is HashMode.EXACT:
+    """Tell whether a quick look may not stand.
+
+    It may not where something is near, nor where the drift of a picture's hash is not bounded.
+    """
+    near = any(hit.match.algorithm in _PERCEPTUAL for hit in hits)
+    if isinstance(examined, VideoHashes):
+        return near and examined.sampling is FrameSampling.KEY_FRAMES
+    if not isinstance(examined, ImageHashes) or examined.mode is HashMode.EXACT:
         return False
-    if any(hit.match.algorithm is Algorithm.PDQ for hit in hits):
+    if near:
         return True
     qualities = (
         quality
@@ -117,19 +165,29 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
 
     1. An equal cryptographic hash is known, even where the picture could not be decoded.
     2. An equal PDQ hash of enough quality is known; one of low quality is similar.
-    3. A PDQ hash within the radius is similar.
-    4. Otherwise a file that could not be examined is unreadable: unknown is not clean.
+    3. A PDQ hash within the radius is similar, and so is a video that is in part the same.
+    4. A file that is byte for byte on a list of files to ignore, and known from no other list, is
+       not similar to anything either.
+    5. Otherwise a file that could not be examined is unreadable: unknown is not clean.
+
+    Hits on lists in observe mode are told and have no part in this.
     """
-    reasons = [_reason(hit, policy) for hit in hits] + _limits(examined, policy)
-    if hits:
-        known = any(_is_known(hit, policy) for hit in hits)
+    counting = [hit for hit in hits if hit.standing is Standing.COUNTS]
+    known = any(_is_known(hit, policy) for hit in counting)
+    ignored = [] if known else [hit for hit in hits if _is_to_ignore(hit)]
+    reasons = [_reason(hit, policy) for hit in counting]
+    if ignored:
+        reasons = [_ignored(hit) for hit in ignored] + [f"ignored_near: {one}" for one in reasons]
+        counting = []
+    if counting:
         verdict = Verdict.KNOWN if known else Verdict.SIMILAR
     else:
         verdict = Verdict.UNREADABLE if isinstance(examined, NotChecked) else Verdict.NO_MATCH
     return Answer(
         verdict=verdict,
-        reasons=tuple(reasons),
-        matches=tuple(hit.match for hit in hits),
+        reasons=(*reasons, *_limits(examined, policy)),
+        matches=tuple(hit.match for hit in counting),
+        observed=tuple(hit.match for hit in hits if hit.standing is Standing.OBSERVED),
         examined=examined,
     )
 
@@ -137,47 +195,116 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
 def fully_checked(answer: Answer) -> bool:
     """Tell whether nothing about the file was left unexamined."""
     examined = answer.examined
-    return isinstance(examined, ImageHashes) and not PARTIAL.keys() & set(examined.flags)
+    return not isinstance(examined, NotChecked | Skipped) and not PARTIAL.keys() & set(
+        examined.flags
+    )
+
+
+_PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
 
 
 def _is_known(hit: Hit, policy: MatchPolicy) -> bool:
-    if hit.match.algorithm is not Algorithm.PDQ:
-        return True
-    return hit.match.distance == 0 and hit.quality >= policy.min_quality
+    if hit.match.algorithm is Algorithm.PDQ:
+        return hit.match.distance == 0 and hit.quality >= policy.min_quality
+    return hit.match.algorithm is not Algorithm.VPDQ
+
+
+def _is_to_ignore(hit: Hit) -> bool:
+    return hit.standing is Standing.IGNORE and hit.match.algorithm not in _PERCEPTUAL
 
 
 def _order(hit: Hit) -> tuple[bool, int, int, str, int, int]:
     """Digests, then from nearest; of equally near ones the hash that says more."""
     match = hit.match
-    is_pdq = match.algorithm is Algorithm.PDQ
-    return (is_pdq, match.distance, -hit.quality, match.list_name, match.entry, match.frame)
+    perceptual = match.algorithm in _PERCEPTUAL
+    return (perceptual, match.distance, -hit.quality, match.list_name, match.entry, match.frame)
 
 
 def _reason(hit: Hit, policy: MatchPolicy) -> str:
     match = hit.match
     where = f"entry {match.entry} of list {match.list_name}"
-    if match.algorithm is not Algorithm.PDQ:
+    if match.algorithm not in _PERCEPTUAL:
         return f"same_{match.algorithm}: byte for byte the file of {where}"
     turned = f", {_TURNS[match.orientation]}" if match.orientation != "identity" else ""
+    at = "" if match.time is None else f", at {clock(match.time)}"
+    if match.video is not None:
+        return _video_reason(match, match.video, f"{where}{turned}", policy)
     if hit.quality < policy.min_quality:
         return (
-            f"same_pdq_low_quality: the PDQ hash is that of {where}{turned}, but at quality"
+            f"same_pdq_low_quality: the PDQ hash is that of {where}{turned}{at}, but at quality"
             f" {hit.quality} it says little"
         )
     if match.distance == 0:
-        return f"same_pdq: the PDQ hash is that of {where}{turned}"
-    return f"near_pdq: {match.distance} of 256 bits from {where}{turned} (radius {policy.radius})"
+        return f"same_pdq: the PDQ hash is that of {where}{turned}{at}"
+    return (
+        f"near_pdq: {match.distance} of 256 bits from {where}{turned}{at} (radius {policy.radius})"
+    )
+
+
+def _video_reason(match: Match, video: VideoMatch, where: str, policy: MatchPolicy) -> str:
+    if match.time is None:
+        return (
+            f"near_vpdq: {match.distance} of 256 bits from what the video of {where} shows at"
+            f" {clock(video.scenes[0].list_start)} (radius {policy.radius})"
+        )
+    scenes = ", ".join(map(_scene, video.scenes[:_SCENES_TOLD]))
+    more = len(video.scenes) - _SCENES_TOLD
+    return (
+        f"near_vpdq: {video.query_percent:g} % of the frames are in the video of {where}, and"
+        f" {video.list_percent:g} % of its frames in this one; {scenes}"
+        + (f", and {more} more" if more > 0 else "")
+        + f" (radius {policy.radius})"
+    )
+
+
+_SCENES_TOLD = 3
+
+
+def _scene(scene: Scene) -> str:
+    here = f"{clock(scene.start)} to {clock(scene.end)}"
+    return f"{here} is {clock(scene.list_start)} to {clock(scene.list_end)} there"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as people read them on a player: 1:15, 2:00:07."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def _ignored(hit: Hit) -> str:
+    match = hit.match
+    return (
+        f"on_ignore_list: byte for byte the file of entry {match.entry} of list {match.list_name},"
+        " whose files are not looked at further"
+    )
 
 
 def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:
     """What the comparison could not cover."""
     if isinstance(examined, NotChecked):
         return [f"{examined.code}: {examined.message}"]
-    out = [f"{flag}: {PARTIAL[flag]}" for flag in examined.flags if flag in PARTIAL]
-    low = [frame for frame in examined.frames if frame.quality < policy.min_quality]
-    if low:
+    if isinstance(examined, Skipped):
+        return []
+    out = [f"{flag}: {_partial(flag, examined)}" for flag in examined.flags if flag in PARTIAL]
+    if isinstance(examined, Container):
+        return out
+    low = [frame.quality for frame in examined.frames if frame.quality < policy.min_quality]
+    if low and isinstance(examined, ImageHashes):
         out.append(
-            f"low_quality: PDQ quality {min(frame.quality for frame in low)} is below"
-            f" {policy.min_quality}, compared for equality only"
+            f"low_quality: PDQ quality {min(low)} is below {policy.min_quality}, compared for"
+            " equality only"
+        )
+    elif low and len(low) == len(examined.frames):
+        out.append(
+            f"low_quality: no frame of the video has a PDQ quality of {policy.min_quality} or more,"
+            " so none was compared"
         )
     return out
+
+
+def _partial(flag: str, examined: ImageHashes | VideoHashes | Container) -> str:
+    text = PARTIAL[flag]
+    if isinstance(examined, VideoHashes):
+        return text.replace("the picture", "the video")
+    return text

@@ -4,8 +4,9 @@ Arguments: control descriptor, `module:function`, the limits, then folders for t
 
 The child loads the module, calls its `prepare()` if it has one, gives up its rights, calls its
 `self_test()` if it has one, and says that it is ready. Then it takes one task after another: a
-message with JSON and one descriptor, answered by one message with JSON. It ends when the parent
-closes the control socket.
+message with JSON and one descriptor or more, answered by one message with JSON. Work that is a
+generator is answered by a message for every part it yields, and one for what it returns. The child
+ends when the parent closes the control socket.
 """
 
 import ctypes
@@ -17,7 +18,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from importlib import import_module
 from types import ModuleType
 from typing import Any
@@ -26,8 +27,10 @@ from safelight.sandbox.limits import Limits
 from safelight.sandbox.lockdown import allow_cpu, leave_network, lock_down
 
 MAX_MESSAGE = 60_000  # bytes of JSON, either way
+MORE_FDS = 4  # descriptors that a task may bring besides its file
 
-Work = Callable[[int, dict[str, Any]], dict[str, Any]]
+Answers = Generator[dict[str, Any], None, dict[str, Any]]  # parts, and last the whole
+Work = Callable[[int, dict[str, Any]], dict[str, Any] | Answers]
 
 
 def main(argv: list[str]) -> None:
@@ -81,21 +84,36 @@ def _call_if_there(module: ModuleType, name: str) -> None:
 def serve(channel: socket.socket, work: Work, limits: Limits) -> None:
     """Answer tasks until the parent goes away, or until one used up the memory or failed."""
     while True:
-        data, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 1)
+        data, fds, _, _ = socket.recv_fds(channel, MAX_MESSAGE, 1 + MORE_FDS)
         if not data:
             os._exit(0)
         task = json.loads(data)
-        allow_cpu(limits.cpu_seconds + int(task["more_seconds"]))
-        answer = _run(work, fds[0], task["request"])
-        os.close(fds[0])
+        seconds = limits.cpu_seconds + int(task["more_seconds"])
+        request = task["request"] | {"also": fds[1:]}
+        answer = _run(channel.fileno(), work, fds[0], request, seconds)
+        for fd in fds:
+            os.close(fd)
         _answer(channel.fileno(), answer)
         if "failed" in answer:
             os._exit(1)
 
 
-def _run(work: Work, fd: int, request: dict[str, Any]) -> dict[str, Any]:
+def _run(
+    control: int, work: Work, fd: int, request: dict[str, Any], seconds: int
+) -> dict[str, Any]:
+    """The last answer; each part before it may take `seconds` of processor time."""
     try:
-        return {"done": work(fd, request)}
+        allow_cpu(seconds)
+        answers = work(fd, request)
+        if isinstance(answers, dict):
+            return {"done": answers}
+        while True:
+            try:
+                part = next(answers)
+            except StopIteration as stop:
+                return {"done": stop.value}
+            _answer(control, {"part": part})
+            allow_cpu(seconds)
     except MemoryError:
         return {"failed": "out_of_memory"}
     except Exception as exc:  # noqa: BLE001  a failure of the work is an answer, with its class only

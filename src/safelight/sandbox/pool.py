@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import Any
 
 from safelight.errors import SandboxUnavailable
@@ -81,33 +81,46 @@ class _Child:
             raise SandboxUnavailable(f"A decoding process could not start: {hello.get('failed')}")
         return ready
 
-    def run(self, fd: int, request: dict[str, Any], more_seconds: float) -> dict[str, Any]:
-        """Have the child work on `fd`. Raises ChildFailed, with the child dead, or _Gone.
+    def run(
+        self, fd: int, request: dict[str, Any], more_seconds: float, also: Sequence[int]
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        """Have the child work on `fd`: yield its partial answers and return the last.
 
-        _Gone means that the child had died before it took the task.
+        Raises ChildFailed, with the child dead, or _Gone: the child had died before it took the
+        task. Both limits of time are for one partial answer.
         """
         task = json.dumps({"more_seconds": more_seconds, "request": request}).encode()
         try:
-            socket.send_fds(self._channel, [task], [fd])
+            socket.send_fds(self._channel, [task], [fd, *also])
         except (BrokenPipeError, ConnectionResetError) as exc:
             self.kill()
             raise _Gone from exc
         self.tasks += 1
+        begun = False
+        while True:
+            answer = self._next_answer(more_seconds, begun=begun)
+            begun = True
+            part, done = answer.get("part"), answer.get("done")
+            if isinstance(done, dict):
+                return done
+            if not isinstance(part, dict):
+                self.kill()
+                raise _failed(answer)
+            yield part
+
+    def _next_answer(self, more_seconds: float, *, begun: bool) -> dict[str, Any]:
         try:
-            answer = self._receive(self._limits.wall_seconds + more_seconds)
+            return self._receive(self._limits.wall_seconds + more_seconds)
         except TimeoutError as exc:
             self.kill()
             raise ChildFailed("timed_out", "The file took too long and was given up.") from exc
-        except _Unheard:
+        except _Unheard as exc:
             self.kill()
+            if begun:  # it has answered what it claims not to have heard
+                raise ChildFailed("crashed", "A decoding process gave senseless answers.") from exc
             raise
         except _Gone as exc:
             raise _how_it_ended(self.kill(grace=5.0)) from exc
-        done = answer.get("done")
-        if not isinstance(done, dict):
-            self.kill()
-            raise _failed(answer)
-        return done
 
     def _receive(self, seconds: float) -> dict[str, Any]:
         self._channel.settimeout(seconds)
@@ -222,10 +235,11 @@ class _Shelf:
 class ChildPool:
     """Up to `children` processes, started when first needed, that run `work` on descriptors.
 
-    `work` is `module:function`, a function `(fd: int, request: dict) -> dict` with JSON values, the
-    answer below 60 kB. The module may have `prepare()`, called before the child gives up its
-    rights, and `self_test()`, called after. `search_path`: folders put in front of the child's
-    module path (plug-ins, tests). Safe to use from many threads and after a fork.
+    `work` is `module:function`, a function `(fd: int, request: dict) -> dict` with JSON values,
+    the answer below 60 kB; or a generator function that yields such dicts before it returns
+    one. The module may have `prepare()`, called before the child gives up its rights, and
+    `self_test()`, called after. `search_path`: folders put in front of the child's module path
+    (plug-ins, tests). Safe to use from many threads and after a fork.
     """
 
     def __init__(
@@ -258,10 +272,29 @@ class ChildPool:
         return self._limits
 
     def run(self, fd: int, request: dict[str, Any], *, more_seconds: float = 0.0) -> dict[str, Any]:
+        """Have a child work on the open file `fd`, and return its last answer; see `stream`."""
+        answers = self.stream(fd, request, more_seconds=more_seconds)
+        while True:
+            try:
+                next(answers)
+            except StopIteration as stop:
+                last: dict[str, Any] = stop.value
+                return last
+
+    def stream(
+        self,
+        fd: int,
+        request: dict[str, Any],
+        *,
+        more_seconds: float = 0.0,
+        also: Sequence[int] = (),
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         """Have a child work on the open file `fd`, waiting for a free one first.
 
+        Yields the partial answers and returns the last; whoever stops listening ends the child.
         The descriptor's position is shared with the child. `more_seconds` is added to both time
-        limits, for large files; an hour is the most. Raises ChildFailed when the child gave no
+        limits, for large files; an hour is the most. `also`: up to MORE_FDS further descriptors,
+        which the child finds in the request's "also". Raises ChildFailed when the child gave no
         answer, and SandboxUnavailable when children cannot be started.
         """
         more_seconds = min(more_seconds, _MOST_MORE_SECONDS)
@@ -271,16 +304,21 @@ class ChildPool:
                 fresh = child is None
                 child = child or self._start()
                 try:
-                    return self._run_on(child, fd, request, more_seconds)
+                    return (yield from self._run_on(child, fd, request, more_seconds, also))
                 except _Gone as exc:
                     if fresh:
                         raise ChildFailed("crashed", "A decoding process ended at once.") from exc
 
     def _run_on(
-        self, child: _Child, fd: int, request: dict[str, Any], more_seconds: float
-    ) -> dict[str, Any]:
+        self,
+        child: _Child,
+        fd: int,
+        request: dict[str, Any],
+        more_seconds: float,
+        also: Sequence[int],
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         try:
-            answer = child.run(fd, request, more_seconds)
+            answer = yield from child.run(fd, request, more_seconds, also)
         except (ChildFailed, _Gone):
             raise
         except BaseException:  # Ctrl-C: what the child will answer next belongs to no one

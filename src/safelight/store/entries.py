@@ -1,25 +1,21 @@
-"""The entries of a list: a page to look at, or all of them as arrays to match against."""
+"""The entries of a list, a page at a time, with who says what of them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
-import numpy as np
 import sqlalchemy as sa
-from psycopg import sql
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from safelight.errors import NotPermitted
-from safelight.model import Algorithm, EntryArrays
+from safelight.model import Algorithm
 from safelight.store.lists import HashList, check_use
-from safelight.store.tables import entry, entry_assertion
+from safelight.store.tables import entry, entry_assertion, entry_frame
 from safelight.store.transaction import Transaction
 
-_BATCH_BYTES = 8 << 20
 _DIGITS_SHOWN = 8
-_COLUMNS = ("id", "algorithm", "value", "quality", "mode", "change", "added_at")
+_COLUMNS = ("id", "algorithm", "value", "quality", "mode", "change", "added_at", "retracted")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +25,21 @@ class Assertion:
     source: str
     their_id: str
     their_class: str
+    asserted_at: datetime
+    retracted_at: datetime | None = None  # None: it stands
+    derived_from: str = ""  # the list it was taken over from; empty: claimed independently
 
     def to_json(self) -> dict[str, Any]:
         """The assertion as the CLI writes it."""
-        return {"source": self.source, "id": self.their_id, "class": self.their_class}
+        retracted = None if self.retracted_at is None else self.retracted_at.isoformat()
+        return {
+            "source": self.source,
+            "id": self.their_id,
+            "class": self.their_class,
+            "asserted_at": self.asserted_at.isoformat(),
+            "retracted_at": retracted,
+            "derived_from": self.derived_from,
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +53,8 @@ class Entry:
     mode: str  # exact, unknown, or not_applicable
     change: int
     added_at: datetime
+    retracted: bool = False  # every assertion about it is: it is not matched
+    frames: int = 0  # of a video
     assertions: tuple[Assertion, ...] = ()
 
     def to_json(self, *, whole: bool) -> dict[str, Any]:
@@ -57,6 +66,8 @@ class Entry:
             "quality": self.quality if self.quality >= 0 else None,
             "mode": self.mode,
             "added_at": self.added_at.isoformat(),
+            "retracted": self.retracted,
+            **({"frames": self.frames} if self.algorithm is Algorithm.VPDQ else {}),
             "assertions": [assertion.to_json() for assertion in self.assertions],
         }
 
@@ -103,107 +114,38 @@ def page(
     query = query.where(entry.c.id > after).order_by(entry.c.id).limit(limit + 1)
     rows = tx.connection.execute(query).mappings().all()
     more, rows = len(rows) > limit, rows[:limit]
-    said = _assertions(tx, [row["id"] for row in rows])
-    entries = [_entry(row, tuple(said.get(row["id"], ()))) for row in rows]
+    ids = [row["id"] for row in rows]
+    said, frames = _assertions(tx, ids), _frames(tx, ids)
+    entries = [
+        Entry(
+            **{**row, "algorithm": Algorithm(row["algorithm"])},
+            assertions=tuple(said.get(row["id"], ())),
+            frames=frames.get(row["id"], 0),
+        )
+        for row in rows
+    ]
     return entries, entries[-1].id if more else None
 
 
-def _entry(row: sa.RowMapping, assertions: tuple[Assertion, ...]) -> Entry:
-    return Entry(**{**row, "algorithm": Algorithm(row["algorithm"]), "assertions": assertions})
-
-
 def _assertions(tx: Transaction, ids: Sequence[int]) -> dict[int, list[Assertion]]:
-    """What stands of the assertions about these entries, in the order they came."""
+    """The assertions about these entries, in the order they came, retracted ones too."""
     table = entry_assertion.c
-    query = sa.select(table.entry, table.source, table.their_id, table.their_class).where(
-        table.organisation == tx.organisation,
-        table.entry == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger))),
-        table.retracted_at.is_(None),
-    )
+    query = sa.select(*(table[name] for name in ("entry", *Assertion.__dataclass_fields__)))
+    query = query.where(table.organisation == tx.organisation, _among(table.entry, ids))
+    query = query.order_by(table.asserted_at, table.source, table.their_id)
     found: dict[int, list[Assertion]] = {}
-    for identity, source, their_id, their_class in tx.connection.execute(query.order_by(table.id)):
-        made = Assertion(source=source, their_id=their_id, their_class=their_class)
-        found.setdefault(identity, []).append(made)
+    for row in tx.connection.execute(query).mappings():
+        facts = dict(row)
+        found.setdefault(facts.pop("entry"), []).append(Assertion(**facts))
     return found
 
 
-def entries_for_matching(tx: Transaction, list_ids: Sequence[UUID]) -> dict[Algorithm, EntryArrays]:
-    """Every entry of the lists, per algorithm; algorithms without entries are left out.
-
-    Ask `lists.permit` first: this does not look at purposes.
-    """
-    found = {}
-    for algorithm in Algorithm:
-        batches = list(entry_batches(tx, list_ids, algorithm))
-        if batches:
-            found[algorithm] = EntryArrays(
-                algorithm=algorithm,
-                ids=np.concatenate([batch.ids for batch in batches]),
-                lists=np.concatenate([batch.lists for batch in batches]),
-                values=np.concatenate([batch.values for batch in batches]),
-                qualities=np.concatenate([batch.qualities for batch in batches]),
-            )
-    return found
+def _frames(tx: Transaction, ids: Sequence[int]) -> dict[int, int]:
+    table = entry_frame.c
+    query = sa.select(table.entry, sa.func.count()).where(_among(table.entry, ids))
+    query = query.where(table.organisation == tx.organisation).group_by(table.entry)
+    return dict(map(tuple, tx.connection.execute(query)))
 
 
-def entry_batches(
-    tx: Transaction, list_ids: Sequence[UUID], algorithm: Algorithm
-) -> Iterator[EntryArrays]:
-    """The entries of one algorithm in batches of a few megabytes, in no particular order."""
-    row = _row_type(algorithm)
-    rest = b""
-    for block in _blocks(tx, list_ids, algorithm):
-        whole = rest + block
-        rows = np.frombuffer(whole, row, count=len(whole) // row.itemsize)
-        rest = whole[rows.nbytes :]
-        if len(rows):
-            yield EntryArrays(
-                algorithm=algorithm,
-                ids=rows["id"].astype(np.int64),
-                lists=rows["list"].astype(np.int32),
-                values=rows["value"].copy(),
-                qualities=rows["quality"].astype(np.int16),
-            )
-
-
-def _row_type(algorithm: Algorithm) -> "np.dtype[np.void]":
-    """One row of COPY BINARY: a count of fields, then each field's length and bytes."""
-    return np.dtype(
-        [
-            ("fields", ">i2"),
-            ("id_length", ">i4"),
-            ("id", ">i8"),
-            ("list_length", ">i4"),
-            ("list", ">i4"),
-            ("quality_length", ">i4"),
-            ("quality", ">i2"),
-            ("value_length", ">i4"),
-            ("value", np.uint8, (algorithm.size,)),
-        ]
-    )
-
-
-def _blocks(tx: Transaction, list_ids: Sequence[UUID], algorithm: Algorithm) -> Iterator[bytes]:
-    """The rows' bytes, without the header (19 bytes) and the trailer (-1 as int16)."""
-    query = sql.SQL(
-        "COPY (SELECT id, array_position({lists}, list) - 1, quality, value FROM entry "
-        "WHERE list = ANY({lists}) AND algorithm = {algorithm} AND organisation = {organisation}) "
-        "TO STDOUT (FORMAT BINARY)"
-    ).format(
-        lists=sql.SQL("{}::uuid[]").format(sql.Literal([str(identity) for identity in list_ids])),
-        algorithm=sql.Literal(algorithm.value),
-        organisation=sql.Literal(tx.organisation),
-    )
-    driver: Any = tx.connection.connection.driver_connection
-    with driver.cursor().copy(query) as copy:
-        gathered = bytearray()
-        header = 19
-        for piece in copy:
-            gathered += piece
-            if header and len(gathered) >= header:
-                del gathered[:header]
-                header = 0
-            if not header and len(gathered) > _BATCH_BYTES:
-                yield bytes(gathered[:-2])
-                del gathered[:-2]
-        yield bytes(gathered[:-2])
+def _among(column: "sa.Column[Any]", ids: Sequence[int]) -> "sa.ColumnElement[bool]":
+    return column == sa.any_(sa.literal(list(ids), ARRAY(sa.BigInteger)))

@@ -1,64 +1,87 @@
 """Rows of a hash file into a list: one transaction, COPY into a staging table, then set by set."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from safelight.model import Algorithm, HashRow
+from safelight.model import HashRow
 from safelight.store.lists import HashList, next_change
-from safelight.store.tables import (
-    MODE_NOT_APPLICABLE,
-    MODE_UNKNOWN,
-    QUALITY_NOT_APPLICABLE,
-    QUALITY_UNKNOWN,
-    check_code,
-)
+from safelight.store.staging import stage
+from safelight.store.tables import entry
 from safelight.store.transaction import Transaction
 
-_STAGE = """
-CREATE TEMPORARY TABLE staged (
-    algorithm text NOT NULL, value bytea NOT NULL, quality smallint NOT NULL,
-    mode text NOT NULL, their_id text NOT NULL, their_class text NOT NULL
-) ON COMMIT DROP
+# Each different hash once, with the id of its entry: that which is there, or a new one. A known
+# quality beats an unknown one, and the mode `exact` an unknown one (it is the lesser word). Sorted
+# by value, so that the index is filled in order.
+_NUMBERED = """
+CREATE TEMP TABLE numbered ON COMMIT DROP AS
+SELECT {id} AS id, {is_new} AS is_new, hashes.* FROM (
+    SELECT value, algorithm, max(quality) AS quality, min(mode) AS mode,
+        min(their_id) AS their_id, max(their_class) AS their_class, count(*) AS times
+    FROM staged GROUP BY value, algorithm ORDER BY value, algorithm
+) AS hashes {there}
 """
+_ALL_NEW = {"id": "nextval('entry_id_seq')", "is_new": "true", "there": ""}
+_SOME_THERE = {
+    "id": "coalesce(entry.id, nextval('entry_id_seq'))",
+    "is_new": "entry.id IS NULL",
+    "there": (
+        "LEFT JOIN entry ON entry.list = :list AND entry.organisation = :organisation"
+        " AND entry.algorithm = hashes.algorithm AND entry.value = hashes.value"
+        " ORDER BY hashes.value, hashes.algorithm"
+    ),
+}
 
-# A known quality beats an unknown one, and the mode `exact` an unknown one (it is the lesser word);
-# sorted, so that the index is filled in order.
 _ENTRIES = """
-INSERT INTO entry (organisation, list, algorithm, value, quality, mode, change)
-SELECT :organisation, :list, algorithm, value, max(quality), min(mode), :change FROM staged
-GROUP BY algorithm, value ORDER BY algorithm, value
-ON CONFLICT (list, algorithm, value) DO NOTHING
+INSERT INTO entry (id, organisation, list, algorithm, value, quality, mode, change)
+OVERRIDING SYSTEM VALUE
+SELECT id, :organisation, :list, algorithm, value, quality, mode, :change
+FROM numbered WHERE is_new
 """
 
-# The same holds for entries that were there already: matching must learn of it as of a new one.
+# What is better known, or said again, of entries that were there: matching must learn of it as of
+# a new one.
 _BETTER = """
-UPDATE entry SET change = :change,
-    quality = greatest(entry.quality, better.quality), mode = least(entry.mode, better.mode)
-FROM (
-    SELECT algorithm, value, max(quality) AS quality, min(mode) AS mode FROM staged
-    WHERE quality >= 0 OR mode = 'exact' GROUP BY algorithm, value
-) AS better
-WHERE entry.list = :list AND entry.organisation = :organisation
-AND entry.algorithm = better.algorithm AND entry.value = better.value
-AND (entry.quality < better.quality OR entry.mode > better.mode)
+UPDATE entry SET change = :change, retracted = false,
+    quality = greatest(entry.quality, numbered.quality), mode = least(entry.mode, numbered.mode)
+FROM numbered WHERE entry.id = numbered.id AND NOT numbered.is_new
+AND entry.organisation = :organisation AND (
+    entry.quality < numbered.quality OR entry.mode > numbered.mode OR entry.retracted
+)
+"""
+
+_FRAMES = """
+INSERT INTO entry_frame (organisation, entry, number, milliseconds, quality, value)
+SELECT DISTINCT ON (id, number) CAST(:organisation AS uuid), id, number, milliseconds,
+    staged_frame.quality, frame
+FROM staged_frame JOIN numbered USING (value)
+WHERE is_new AND algorithm = 'vpdq' ORDER BY id, number
+"""
+
+_SAID_ONCE = "SELECT id, is_new, their_id, their_class FROM numbered WHERE times = 1"
+_SAID_OFTEN = """
+UNION ALL SELECT id, is_new, staged.their_id, max(staged.their_class)
+FROM staged JOIN numbered USING (value, algorithm)
+WHERE times > 1 GROUP BY id, is_new, staged.their_id
+"""
+_ASSERTIONS = """
+INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class)
+SELECT :organisation, id, :source, their_id, their_class FROM ({said}) AS said
 """
 
 # A source that says the same again changes nothing; a class it changed its mind about is replaced,
 # and one it does not repeat stays.
-_ASSERTIONS = """
-INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class)
-SELECT :organisation, entry.id, :source, their_id, max(their_class)
-FROM staged JOIN entry USING (algorithm, value)
-WHERE entry.list = :list AND entry.organisation = :organisation
-GROUP BY entry.id, their_id ORDER BY entry.id
-ON CONFLICT (entry, source, their_id) DO UPDATE
-SET their_class = coalesce(nullif(excluded.their_class, ''), entry_assertion.their_class),
-    retracted_at = NULL
-WHERE excluded.their_class NOT IN ('', entry_assertion.their_class)
-   OR entry_assertion.retracted_at IS NOT NULL
+_OF_NEW = " WHERE is_new"
+_OF_OLD = """
+WHERE NOT is_new AND NOT EXISTS (
+    SELECT FROM entry_assertion AS there WHERE there.organisation = :organisation
+    AND there.entry = said.id AND there.source = :source AND there.their_id = said.their_id
+    AND there.retracted_at IS NULL AND said.their_class IN ('', there.their_class)
+)
+ON CONFLICT (entry, source, their_id) DO UPDATE SET retracted_at = NULL,
+    their_class = coalesce(nullif(excluded.their_class, ''), entry_assertion.their_class)
 """
 
 
@@ -71,59 +94,61 @@ class ImportCounts:
 
 
 def import_entries(
-    tx: Transaction, list_: HashList, rows: Iterable[HashRow], *, source: str | None = None
+    tx: Transaction,
+    list_: HashList,
+    rows: Iterable[HashRow],
+    *,
+    source: str | None = None,
+    step: Callable[[str], None] = lambda _: None,
 ) -> ImportCounts:
     """Add the rows to the list, each with an assertion by `source` (the list's, if not given).
 
-    Importing the same rows again adds nothing; what is better known by then is noted.
-    Raise ListNotFound when the list has gone.
+    Importing the same rows again adds nothing; what is better known by then is noted, and what was
+    retracted stands again. `step` is told what is done next, once all rows are read. Raise
+    ListNotFound when the list has gone.
     """
     connection = tx.connection
-    change = next_change(tx, list_)
-    connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))  # sorts in memory
-    connection.execute(sa.text(_STAGE))
-    staged = _copy(connection, rows)
-    connection.execute(sa.text("ANALYZE staged"))
-    facts = {
+    facts: dict[str, Any] = {
         "organisation": tx.organisation,
         "list": list_.id,
-        "change": change,
+        "change": next_change(tx, list_),
         "source": source or list_.source,
     }
-    if change > 1:  # the first import finds nothing to improve
-        connection.execute(sa.text(_BETTER), facts)
+    connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))  # sorts in memory
+    staged, frames = stage(connection, rows)
+    step(f"Sorting {staged:,} hashes")
+    numbered = _number(tx, list_, facts)
+    step(f"Adding {numbered:,} hashes to the list")
     added = connection.execute(sa.text(_ENTRIES), facts).rowcount
-    connection.execute(sa.text(_ASSERTIONS), facts)
-    connection.execute(sa.text("DROP TABLE staged"))
+    if frames:
+        connection.execute(sa.text(_FRAMES), facts)
+        connection.execute(sa.text("DROP TABLE staged_frame"))
+    step("Noting who says so")
+    _assert(connection, facts, new=added > 0, old=added < numbered, often=numbered < staged)
+    connection.execute(sa.text("DROP TABLE staged, numbered"))
     counts = ImportCounts(added=added, already_there=staged - added)
-    details: dict[str, Any] = {"name": list_.name, "source": facts["source"], "change": change}
+    details = {"name": list_.name, "source": facts["source"], "change": facts["change"]}
     details |= {"added": counts.added, "already_there": counts.already_there}
     tx.record("list.import", list_.subject, **details)
     return counts
 
 
-def _copy(connection: sa.Connection, rows: Iterable[HashRow]) -> int:
-    """Stage the rows; return how many."""
-    driver: Any = connection.connection.driver_connection
-    number = 0
-    columns = "(algorithm, value, quality, mode, their_id, their_class)"
-    with driver.cursor().copy(f"COPY staged {columns} FROM STDIN (FORMAT BINARY)") as copy:
-        copy.set_types(["text", "bytea", "int2", "text", "text", "text"])
-        write = copy.write_row
-        for row in rows:
-            kind, said = row.algorithm.value, (row.their_id, row.their_class)
-            write((kind, row.value, _quality(row), _mode(row), *said))
-            number += 1
-    return number
+def _number(tx: Transaction, list_: HashList, facts: dict[str, Any]) -> int:
+    """Give each different hash the id of its entry; return how many there are."""
+    some = sa.select(entry.c.id).where(entry.c.list == list_.id).limit(1)
+    is_empty = tx.connection.scalar(some) is None
+    statement = _NUMBERED.format_map(_ALL_NEW if is_empty else _SOME_THERE)
+    return int(tx.connection.execute(sa.text(statement), facts).rowcount)
 
 
-def _quality(row: HashRow) -> int:
-    if row.algorithm is not Algorithm.PDQ:
-        return QUALITY_NOT_APPLICABLE
-    return QUALITY_UNKNOWN if row.quality is None else row.quality
-
-
-def _mode(row: HashRow) -> str:
-    if row.algorithm is not Algorithm.PDQ:
-        return MODE_NOT_APPLICABLE
-    return MODE_UNKNOWN if row.mode is None else check_code("mode", row.mode.value)
+def _assert(
+    connection: sa.Connection, facts: dict[str, Any], *, new: bool, old: bool, often: bool
+) -> None:
+    """Note who says it of the `new` entries and the `old`; `often`: of some several times."""
+    statement = _ASSERTIONS.format(said=_SAID_ONCE + (_SAID_OFTEN if often else ""))
+    if new:
+        connection.execute(sa.text(statement + _OF_NEW), facts)
+    if old:
+        connection.execute(sa.text("ANALYZE numbered"))
+        connection.execute(sa.text(_BETTER), facts)
+        connection.execute(sa.text(statement + _OF_OLD), facts)

@@ -29,6 +29,7 @@ class NewList:
     redistribution: str = "unknown"
     contract_reference: str = "unknown"
     expires_at: datetime | None = None  # None: no end was agreed
+    permitted_organisations: tuple[str, ...] = ()  # others that may use it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +37,7 @@ class HashList(NewList):
     """A hash list as stored. `change` counts the changes of its entries."""
 
     id: UUID
-    enabled: bool
+    state: str  # enabled, observe, disabled
     change: int
     created_at: datetime
     counts: dict[Algorithm, int] = field(default_factory=dict, compare=False)
@@ -59,7 +60,8 @@ class HashList(NewList):
             "redistribution": self.redistribution,
             "contract_reference": self.contract_reference,
             "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
-            "enabled": self.enabled,
+            "permitted_organisations": list(self.permitted_organisations),
+            "state": self.state,
             "created_at": self.created_at.isoformat(),
         }
 
@@ -68,15 +70,15 @@ def create(tx: Transaction, new: NewList) -> HashList:
     """Make an empty, enabled list. Raise ListExists or BadInput."""
     values = _checked(new)
     statement = insert(hash_list).values(
-        id=uuid7(), organisation=tx.organisation, enabled=True, change=0, **values
+        id=uuid7(), organisation=tx.organisation, state="enabled", change=0, **values
     )
     statement = statement.on_conflict_do_nothing(index_elements=["organisation", "name"])
     row = tx.connection.execute(statement.returning(hash_list)).mappings().one_or_none()
     if row is None:
         raise ListExists(f"There is a list named {new.name!r} already. Choose another name.")
     made = _from_row(row)
-    expires = None if new.expires_at is None else new.expires_at.isoformat()
-    tx.record("list.create", made.subject, **{**values, "expires_at": expires})
+    facts = {name: _plain(value) for name, value in values.items()}
+    tx.record("list.create", made.subject, **facts)
     return made
 
 
@@ -90,12 +92,12 @@ def get(tx: Transaction, name: str) -> HashList:
 
 
 def all_lists(tx: Transaction) -> list[HashList]:
-    """Every list by name, with the number of its entries per algorithm."""
+    """Every list by name, with the number of its entries per algorithm, without retracted ones."""
     rows = tx.connection.execute(_mine(tx).order_by(hash_list.c.name)).mappings()
     lists = [_from_row(row) for row in rows]
     by_id = {list_.id: list_.counts for list_ in lists}
     query = sa.select(entry.c.list, entry.c.algorithm, sa.func.count())
-    query = query.where(entry.c.organisation == tx.organisation)
+    query = query.where(entry.c.organisation == tx.organisation, ~entry.c.retracted)
     for identity, algorithm, number in tx.connection.execute(
         query.group_by(entry.c.list, entry.c.algorithm)
     ):
@@ -104,28 +106,50 @@ def all_lists(tx: Transaction) -> list[HashList]:
 
 
 def count(tx: Transaction, list_: HashList) -> dict[Algorithm, int]:
-    """The number of entries of every algorithm, zeros included."""
+    """The number of entries of every algorithm, zeros included, retracted ones not."""
     query = sa.select(entry.c.algorithm, sa.func.count()).where(entry.c.list == list_.id)
+    query = query.where(~entry.c.retracted)
     query = query.where(entry.c.organisation == tx.organisation).group_by(entry.c.algorithm)
     found: dict[str, int] = dict(map(tuple, tx.connection.execute(query)))
     return {algorithm: found.get(algorithm.value, 0) for algorithm in Algorithm}
 
 
-def enable(tx: Transaction, list_: HashList, *, enabled: bool = True) -> None:
-    """Let the list be used again, or no longer."""
+def edit(tx: Transaction, list_: HashList, new: NewList) -> HashList:
+    """Change the facts of a list to those of `new`; audited with the old and the new of each.
+
+    Raise BadInput, ListExists when another list has the new name, ListNotFound.
+    """
+    values = _checked(new)
+    changed = {name: value for name, value in values.items() if value != _stored(list_, name)}
+    if not changed:
+        return list_
+    taken = sa.select(hash_list.c.id).where(
+        hash_list.c.organisation == tx.organisation, hash_list.c.name == new.name
+    )
+    if "name" in changed and tx.connection.scalar(taken) is not None:
+        raise ListExists(f"There is a list named {new.name!r} already. Choose another name.")
+    statement = sa.update(hash_list).where(hash_list.c.id == list_.id).values(**changed)
+    row = _one(tx, statement.returning(hash_list), list_).mappings().one()
+    facts = {
+        name: {"old": _plain(_stored(list_, name)), "new": _plain(value)}
+        for name, value in changed.items()
+    }
+    tx.record("list.edit", list_.subject, name=list_.name, changed=facts)
+    return _from_row(row)
+
+
+def set_state(tx: Transaction, list_: HashList, state: str) -> None:
+    """Let the list be used (`enabled`), only counted (`observe`), or neither (`disabled`)."""
     statement = sa.update(hash_list).where(hash_list.c.id == list_.id)
-    _one(tx, statement.values(enabled=enabled), list_)
-    tx.record("list.enable" if enabled else "list.disable", list_.subject, name=list_.name)
-
-
-def disable(tx: Transaction, list_: HashList) -> None:
-    """Keep the list, but match nothing against it."""
-    enable(tx, list_, enabled=False)
+    _one(tx, statement.values(state=check_code("state", state)), list_)
+    action = {"enabled": "enable", "disabled": "disable"}.get(state, state)
+    tx.record(f"list.{action}", list_.subject, name=list_.name, old=list_.state)
 
 
 def delete(tx: Transaction, list_: HashList) -> int:
     """Delete the list with every entry and assertion; return the number of entries."""
-    entries = sum(count(tx, list_).values())
+    mine = sa.select(sa.func.count()).where(entry.c.list == list_.id)
+    entries = int(tx.connection.scalar(mine) or 0)
     _one(tx, sa.delete(hash_list).where(hash_list.c.id == list_.id), list_)
     tx.record("list.delete", list_.subject, name=list_.name, entries=entries)
     return entries
@@ -144,7 +168,7 @@ def check_use(list_: HashList, *, purpose: str = "match", now: datetime) -> None
         raise NotPermitted(
             f"The list {list_.name!r} may not be used to {purpose}; it permits: {allowed}."
         )
-    if purpose == "match" and not list_.enabled:
+    if purpose == "match" and list_.state == "disabled":
         raise NotPermitted(
             f"The list {list_.name!r} is disabled. Enable it with: "
             f"safelight list enable {list_.name}"
@@ -167,7 +191,8 @@ def lists_for_matching(
     """The lists to match against, and why any other is left out.
 
     Lists asked for by name must all be usable, else NotPermitted. Without names it is every
-    enabled list that permits it; what expired is left out, with its reason, and audited.
+    enabled or observed list that permits it; what expired is left out, with its reason, and
+    audited. Whether a list is only observed, its `state` tells.
     """
     named = [get(tx, name) for name in dict.fromkeys(names)]
     for list_ in named:
@@ -177,7 +202,7 @@ def lists_for_matching(
     usable, reasons = [], []
     for list_ in all_lists(tx):
         try:
-            if list_.enabled:
+            if list_.state != "disabled":
                 permit(tx, list_, now=now)
                 usable.append(list_)
         except NotPermitted as exc:
@@ -210,7 +235,21 @@ def _checked(new: NewList) -> dict[str, Any]:
         "permitted_purposes": sorted({check_code("purpose", p) for p in new.permitted_purposes}),
         "redistribution": check_code("redistribution", new.redistribution),
         "expires_at": new.expires_at,
+        "permitted_organisations": sorted(
+            {_line("organisation", name, most=63) for name in new.permitted_organisations}
+        ),
     }
+
+
+def _stored(list_: HashList, name: str) -> Any:
+    """A fact of the list as the database has it."""
+    value = getattr(list_, name)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _plain(value: Any) -> Any:
+    """A fact as a JSON value."""
+    return value.isoformat() if isinstance(value, datetime) else value
 
 
 def _line(what: str, text: str, *, most: int) -> str:
@@ -246,5 +285,6 @@ def _one(tx: Transaction, statement: Any, list_: HashList) -> "sa.CursorResult[A
 def _from_row(row: "sa.RowMapping") -> HashList:
     values = dict(row)
     del values["organisation"]
-    values["permitted_purposes"] = tuple(values["permitted_purposes"])
+    for several in ("permitted_purposes", "permitted_organisations"):
+        values[several] = tuple(values[several])
     return HashList(**values)

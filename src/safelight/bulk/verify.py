@@ -1,0 +1,198 @@
+"""Two results of the same scan, side by side: what the runs had in common, and the rows."""
+
+import json
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from safelight.bulk.about import About
+from safelight.bulk.rows import path_of
+from safelight.bulk.state import whole_rows
+
+Row = dict[str, Any]
+
+SHOWN = 100  # of each kind; the numbers are whole
+
+# What hangs on the machine and its load, not on the file alone.
+OF_THE_MACHINE = frozenset({"timed_out", "out_of_memory", "crashed", "read_error"})
+
+
+@dataclass(slots=True)
+class Some:
+    """How many there were, and the first of them."""
+
+    total: int = 0
+    first: list[Any] = field(default_factory=list)
+
+    def add(self, one: Any) -> None:
+        """Count one, and keep it if there is room."""
+        self.total += 1
+        if len(self.first) < SHOWN:
+            self.first.append(one)
+
+
+@dataclass(slots=True)
+class Comparison:
+    """The rows of a second run held against those of the first."""
+
+    identical: int = 0
+    differing: Some = field(default_factory=Some)  # (row of the first, of the second, fields)
+    missing: Some = field(default_factory=Some)  # rows of the first only
+    new: Some = field(default_factory=Some)  # rows of the second only
+    fields: Counter[str] = field(default_factory=Counter)  # in how many rows each differs
+    of_the_machine: int = 0  # differing rows where one run met a limit of its machine
+    only_times: int = 0  # differing rows where all but times of the file system is the same
+
+    @property
+    def same(self) -> bool:
+        """Whether every row is the same, and none is missing or new."""
+        return not (self.differing.total or self.missing.total or self.new.total)
+
+
+def compare_rows(first: Path, second: Path) -> Comparison:
+    """Compare two results files row by row, whatever their order.
+
+    Memory grows only with how far the orders are apart.
+    """
+    comparison = Comparison()
+    waiting: tuple[_Waiting, _Waiting] = (_Waiting(), _Waiting())
+    for pair in zip_longest(_rows(first), _rows(second)):
+        if pair[0] is not None and pair[0] == pair[1]:
+            comparison.identical += 1
+            continue
+        for side, row in enumerate(pair):
+            if row is None:
+                continue
+            other = waiting[1 - side].take(row)
+            if other is None:
+                waiting[side].put(row)
+            else:
+                _compare(comparison, *((row, other) if side == 0 else (other, row)))
+    for row in waiting[0].rows():
+        comparison.missing.add(row)
+    for row in waiting[1].rows():
+        comparison.new.add(row)
+    return comparison
+
+
+def _rows(path: Path) -> Iterator[Row]:
+    for row, _end in whole_rows(path):
+        yield row
+
+
+class _Waiting:
+    """Rows of one file whose like was not met in the other yet, in order."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[bytes, str], deque[Row]] = {}
+
+    def put(self, row: Row) -> None:
+        self._rows.setdefault(_key(row), deque()).append(row)
+
+    def take(self, like: Row) -> Row | None:
+        key = _key(like)
+        same = self._rows.get(key)
+        if same is None:
+            return None
+        row = same.popleft()
+        if not same:
+            del self._rows[key]
+        return row
+
+    def rows(self) -> Iterator[Row]:
+        for same in self._rows.values():
+            yield from same
+
+
+def _key(row: Row) -> tuple[bytes, str]:
+    """The item; two members of one container may have the same name."""
+    return path_of(row), json.dumps(row.get("derivation", ()))
+
+
+def _compare(comparison: Comparison, first: Row, second: Row) -> None:
+    differing = tuple(differing_fields(first, second))
+    if not differing:
+        comparison.identical += 1
+        return
+    comparison.differing.add((first, second, differing))
+    comparison.fields.update(differing)
+    comparison.only_times += all(name.startswith("times.") for name in differing)
+    comparison.of_the_machine += bool({first.get("code"), second.get("code")} & OF_THE_MACHINE)
+
+
+def differing_fields(first: Row, second: Row) -> Iterator[str]:
+    """The fields in which two rows differ; of a field that has parts, the parts."""
+    for name in [*first, *(name for name in second if name not in first)]:
+        mine, theirs = first.get(name), second.get(name)
+        if isinstance(mine, dict) and isinstance(theirs, dict):
+            yield from (f"{name}.{part}" for part in differing_fields(mine, theirs))
+        elif mine != theirs:
+            yield name
+
+
+def differing_conditions(first: About, second: About) -> Iterator[str]:
+    """What the two runs did not have in common, for people, the weightiest first."""
+    yield from _sources(first, second)
+    for part, what in (
+        ("asked", "asked"),
+        ("settings", "setting"),
+        ("environment", "version or machine"),
+    ):
+        for name in differing_fields(_told(first[part]), _told(second[part])):
+            mine, theirs = _part(first[part], name), _part(second[part], name)
+            yield f"{what}: {name}: {_short(mine)} then, {_short(theirs)} now"
+    for about, which in ((first, "first"), (second, "second")):
+        if any("environment" in run for run in about["runs"]):
+            yield f"the {which} result was gone on with under other versions than it was begun with"
+
+
+def _told(part: dict[str, Any]) -> dict[str, Any]:
+    """Without what two honest runs need not have in common: where the medium was mounted."""
+    if "roots" not in part:
+        return part
+    return part | {"roots": [_without_place(root) for root in part["roots"]]}
+
+
+def _without_place(root: dict[str, Any]) -> dict[str, Any]:
+    options = ((root.get("mount") or {}).get("options") or "").split(",")
+    return {
+        "path": root.get("path"),
+        "path_b64": root.get("path_b64"),
+        "mounted": "read-only" if "ro" in options else "writable",
+    }
+
+
+def _sources(first: About, second: About) -> Iterator[str]:
+    mine, theirs = first["matched_against"], second["matched_against"]
+    if mine["fingerprint"] != theirs["fingerprint"]:
+        yield (
+            "the lists or hash files are not the same:"
+            f" {mine['entries']:,} entries then, {theirs['entries']:,} now"
+        )
+    for name, digest in _files(mine["files"]).items():
+        now = _files(theirs["files"]).get(name)
+        if now != digest:
+            yield f"hash file {name}: SHA-256 {digest} then, {now or 'not given'} now"
+    if sorted(_files(first["left_out"]).values()) != sorted(_files(second["left_out"]).values()):
+        yield "what is already graded and left out is not the same (--skip-known)"
+
+
+def _files(files: list[dict[str, Any]]) -> dict[str, str]:
+    return {file["path"].rpartition("/")[2]: file["sha256"] for file in files}
+
+
+def _part(about: dict[str, Any], name: str) -> Any:
+    found: Any = _told(about)
+    for step in name.split("."):
+        found = found.get(step) if isinstance(found, dict) else None
+    return found
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "not there"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 80 else text[:79] + "…"

@@ -1,0 +1,205 @@
+"""Make lists, change what is said of them, decide which are used, delete them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import typer
+
+from safelight.cli.list_common import Name, ask, opened
+from safelight.cli.output import Output, OutputOption, emit, say
+from safelight.errors import BadInput
+from safelight.store import lists
+
+_NEVER = "never"
+
+MeaningOption = Annotated[
+    str | None,
+    typer.Option(
+        help="confirmed_by_source, source_term, unverified or ignore.", show_default=False
+    ),
+]
+TermOption = Annotated[
+    str | None, typer.Option(help="The source's own word for its claim.", show_default=False)
+]
+LicenceOption = Annotated[
+    str | None, typer.Option(help="Licence or agreement.", show_default=False)
+]
+PurposeOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="A permitted purpose: match (if none is given), export, bundle, audit, statistics;"
+        " may be given several times."
+    ),
+]
+RedistributionOption = Annotated[
+    str | None, typer.Option(help="unknown, forbidden or permitted.", show_default=False)
+]
+ContractOption = Annotated[
+    str | None, typer.Option(help="Where the contract is found.", show_default=False)
+]
+ExpiresOption = Annotated[
+    str | None,
+    typer.Option(help="Last day of the permission, as YYYY-MM-DD, or never.", show_default=False),
+]
+OrganisationOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--permitted-organisation",
+        help="Another organisation that may use it; may be given several times.",
+    ),
+]
+
+
+def create(
+    name: Name,
+    source: Annotated[str, typer.Option(help="Who says that these hashes belong on it.")],
+    meaning: MeaningOption = None,
+    source_term: TermOption = None,
+    licence: LicenceOption = None,
+    purpose: PurposeOption = None,
+    redistribution: RedistributionOption = None,
+    contract: ContractOption = None,
+    expires: ExpiresOption = None,
+    organisation: OrganisationOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Make an empty list."""
+    said = _said(
+        meaning=meaning,
+        source_term=source_term,
+        licence=licence,
+        permitted_purposes=purpose,
+        redistribution=redistribution,
+        contract_reference=contract,
+        permitted_organisations=organisation,
+    )
+    new = replace(lists.NewList(name=name, source=source), **said, **_expiry(expires))
+    with opened() as app, app.transaction() as tx:
+        made = lists.create(tx, new)
+    say(f"Made the list {name!r}. Fill it with: safelight list import {name} FILE")
+    if output is Output.JSON:
+        emit(made.to_json())
+
+
+def edit(
+    name: Name,
+    rename: Annotated[str | None, typer.Option(help="The list's new name.")] = None,
+    source: Annotated[str | None, typer.Option(help="Who says that they belong on it.")] = None,
+    meaning: MeaningOption = None,
+    source_term: TermOption = None,
+    licence: LicenceOption = None,
+    purpose: PurposeOption = None,
+    redistribution: RedistributionOption = None,
+    contract: ContractOption = None,
+    expires: ExpiresOption = None,
+    organisation: OrganisationOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Change what is said of a list; what is not given stays. Old and new are audited."""
+    said = _said(
+        name=rename,
+        source=source,
+        meaning=meaning,
+        source_term=source_term,
+        licence=licence,
+        permitted_purposes=purpose,
+        redistribution=redistribution,
+        contract_reference=contract,
+        permitted_organisations=organisation,
+    )
+    if meaning is not None and meaning != "source_term":
+        said.setdefault("source_term", "")
+    said |= _expiry(expires)
+    if not said:
+        raise BadInput("Say what to change: see safelight list edit --help.")
+    with opened() as app, app.transaction() as tx:
+        made = lists.edit(tx, list_ := lists.get(tx, name), replace(_facts(list_), **said))
+    say(f"Changed the list {made.name!r}.")
+    if output is Output.JSON:
+        emit(made.to_json())
+
+
+def enable(name: Name) -> None:
+    """Let scans use the list again."""
+    _set(name, "enabled")
+    say(f"The list {name!r} is enabled.")
+
+
+def observe(name: Name) -> None:
+    """Match and count the list, but let no verdict hang on it: to try a new list out."""
+    _set(name, "observe")
+    say(f"The list {name!r} is observed: its matches are counted and change no verdict.")
+
+
+def disable(name: Name) -> None:
+    """Keep the list, but match nothing against it."""
+    _set(name, "disabled")
+    say(f"The list {name!r} is disabled.")
+
+
+def delete(
+    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+) -> None:
+    """Delete the list with all its entries, for good."""
+    with opened() as app, app.transaction() as tx:
+        list_ = lists.get(tx, name)
+        if not yes:
+            ask(f"Delete the list {name!r} with {sum(lists.count(tx, list_).values()):,} entries?")
+        number = lists.delete(tx, list_)
+    say(f"Deleted the list {name!r} and its {number:,} entries.")
+
+
+def _set(name: str, state: str) -> None:
+    with opened() as app, app.transaction() as tx:
+        lists.set_state(tx, lists.get(tx, name), state)
+
+
+def _facts(list_: lists.HashList) -> lists.NewList:
+    return lists.NewList(**{key: getattr(list_, key) for key in lists.NewList.__dataclass_fields__})
+
+
+def _said(**facts: Any) -> dict[str, Any]:
+    """What was given; several as a tuple."""
+    given = {key: value for key, value in facts.items() if value is not None and value != []}
+    return {key: tuple(one) if isinstance(one, list) else one for key, one in given.items()}
+
+
+def _expiry(day: str | None) -> dict[str, Any]:
+    if day is None:
+        return {}
+    if day == _NEVER:
+        return {"expires_at": None}
+    try:
+        year, month, number = date.fromisoformat(day).timetuple()[:3]
+    except ValueError as exc:
+        raise BadInput(f"{day!r} is not a day. Write it as YYYY-MM-DD.") from exc
+    return {"expires_at": datetime(year, month, number, 23, 59, 59, tzinfo=UTC)}
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "create": create,
+    "edit": edit,
+    "enable": enable,
+    "observe": observe,
+    "disable": disable,
+    "delete": delete,
+}
+EPILOGS = {
+    "create": """\b
+Examples:
+  safelight list create hotline --source "Example hotline" --licence "agreement 2026-07"
+  safelight list create partner --source Partner --meaning source_term --source-term "class B1"
+  safelight list create system-files --source NSRL --meaning ignore
+""",
+    "edit": """\b
+Examples:
+  safelight list edit hotline --redistribution permitted --expires 2027-12-31
+  safelight list edit hotline --purpose match --purpose export
+""",
+    "enable": "\b\nExample:\n  safelight list enable hotline\n",
+    "observe": "\b\nExample:\n  safelight list observe hotline\n",
+    "disable": "\b\nExample:\n  safelight list disable hotline\n",
+    "delete": "\b\nExample:\n  safelight list delete hotline --yes\n",
+}

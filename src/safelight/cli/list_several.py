@@ -1,0 +1,191 @@
+"""Merge and compare lists, take back what a source said, and count."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from safelight.cli.list_common import Name, numbers, opened
+from safelight.cli.output import Output, OutputOption, count_of, emit, print_table, say
+from safelight.clock import utc_now
+from safelight.errors import BadInput, NotPermitted
+from safelight.store import compare, lists, statistics
+from safelight.store import merge as merging
+from safelight.store import retract as retracting
+
+_DIGITS_SHOWN = 8
+
+
+def merge(
+    into: Annotated[str, typer.Argument(metavar="INTO", help="The list that is filled.")],
+    names: Annotated[list[str], typer.Argument(metavar="LIST", help="Lists to take from.")],
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Add the entries of other lists to one, with who said what; the others stay as they are.
+
+    INTO must not permit more than the lists it takes from.
+    """
+    with opened() as app, app.transaction() as tx:
+        target = lists.get(tx, into)
+        counts = merging.merge(tx, target, [lists.get(tx, name) for name in dict.fromkeys(names)])
+    say(
+        f"{count_of(counts.added, 'entry', 'entries')} added to {into!r}, "
+        f"{counts.already_there:,} already there."
+    )
+    if output is Output.JSON:
+        emit({"list": into, "added": counts.added, "already_there": counts.already_there})
+
+
+def diff(
+    first: Annotated[str, typer.Argument(metavar="LIST", show_default=False)],
+    second: Annotated[str, typer.Argument(metavar="OTHER", show_default=False)],
+    show: Annotated[
+        int, typer.Option(min=0, max=100_000, help="Show so many entries that only one has.")
+    ] = 0,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """What two lists share, and what only one has; values in full if that list permits export."""
+    with opened() as app, app.transaction() as tx:
+        one, other = lists.get(tx, first), lists.get(tx, second)
+        found = compare.differences(tx, one, other, shown=show)
+        sided = list(compare.one_sided(tx, one, other, limit=show)) if show else []
+    whole = {True: _exportable(one), False: _exportable(other)}
+    if output is Output.JSON:
+        for row in found:
+            emit({name: getattr(row, name) for name in row.__dataclass_fields__})
+        for entry in sided:
+            value = _value(entry.value, whole=whole[entry.first is not None])
+            sides = {"first": entry.first, "second": entry.second}
+            emit({"algorithm": entry.algorithm.value, "value": value, **sides})
+        return
+    heads = ("algorithm", f"only {first}", f"only {second}", "both")
+    counts = [(r.algorithm.value, r.only_first, r.only_second, r.both) for r in found]
+    print_table("", heads, [(name, *(f"{n:,}" for n in rest)) for name, *rest in counts])
+    if sided:
+        rows = [
+            (
+                entry.algorithm.value,
+                _value(entry.value, whole=whole[entry.first is not None]),
+                first if entry.first is not None else second,
+                str(entry.second if entry.first is None else entry.first),
+            )
+            for entry in sided
+        ]
+        print_table("", ("algorithm", "value", "only on", "entry"), rows)
+
+
+def stats(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="One list; else all.", show_default=False)
+    ] = None,
+    most: Annotated[int, typer.Option(min=0, max=1000, help="Most-matched entries shown.")] = 10,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Sizes, overlaps, sources, ages; which entries matched most, and how many never did."""
+    with opened() as app, app.transaction() as tx:
+        chosen = lists.all_lists(tx) if name is None else [lists.get(tx, name)]
+        found = {one.name: statistics.figures(tx, one, most=most) for one in chosen}
+        shared = [one for one in compare.overlaps(tx) if name in (None, one.first, one.second)]
+    if output is Output.JSON:
+        for one, figures in found.items():
+            emit({"list": one, **figures.to_json()})
+        for overlap in shared:
+            emit({"lists": [overlap.first, overlap.second], "both": overlap.both})
+        return
+    _print_figures(found)
+    if shared:
+        rows = [(one.first, one.second, f"{one.both:,}") for one in shared]
+        print_table("Entries on two lists", ("list", "other", "both"), rows)
+
+
+def retract(
+    name: Name,
+    source: Annotated[str, typer.Option(help="Who takes back what it said.")],
+    id_: Annotated[
+        list[str] | None,
+        typer.Option("--id", help="What the source calls the entry; may be given several times."),
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="All that the source said.")] = False,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Take back assertions. An entry of which none is left stays recorded, and matches nothing."""
+    if bool(id_) == every:
+        raise BadInput("Give --id, or --all for everything the source said.")
+    with opened() as app, app.transaction() as tx:
+        done = retracting.retract(
+            tx, lists.get(tx, name), source=source, ids=id_ if id_ else None, at=utc_now()
+        )
+    say(
+        f"{count_of(done.assertions, 'assertion')} retracted; "
+        f"{count_of(done.entries, 'entry no longer matches', 'entries no longer match')}."
+    )
+    if output is Output.JSON:
+        emit({"list": name, "assertions": done.assertions, "entries": done.entries})
+
+
+def _print_figures(found: dict[str, statistics.Figures]) -> None:
+    algorithms = [name for name in numbers({}) if any(f.entries[name] for f in found.values())]  # type: ignore[index]
+    heads = ("list", *algorithms, "retracted", "never matched")
+    rows = [
+        (
+            name,
+            *(f"{figures.entries[one]:,}" for one in algorithms),  # type: ignore[index]
+            f"{figures.retracted:,}",
+            f"{figures.never_matched:,}",
+        )
+        for name, figures in found.items()
+    ]
+    print_table("Entries", heads, rows)
+    sources = [
+        (name, one.source, f"{one.assertions:,}", f"{one.retracted:,}", f"{one.derived:,}")
+        for name, figures in found.items()
+        for one in figures.sources
+    ]
+    print_table("Sources", ("list", "source", "assertions", "retracted", "from lists"), sources)
+    months = [
+        (name, month, f"{number:,}")
+        for name, figures in found.items()
+        for month, number in figures.months.items()
+    ]
+    print_table("Ages", ("list", "added in", "entries"), months)
+    matched = [
+        (name, str(one.entry), one.algorithm.value, f"{one.matches:,}", f"{one.last_at:%Y-%m-%d}")
+        for name, figures in found.items()
+        for one in figures.most_matched
+    ]
+    if matched:
+        heads = ("list", "entry", "algorithm", "matches", "last")
+        print_table("Most matched", heads, matched)
+
+
+def _exportable(list_: lists.HashList) -> bool:
+    try:
+        lists.check_use(list_, purpose="export", now=utc_now())
+    except NotPermitted:
+        return False
+    return True
+
+
+def _value(value: bytes, *, whole: bool) -> str:
+    return value.hex() if whole else value.hex()[:_DIGITS_SHOWN] + "…"
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "merge": merge,
+    "diff": diff,
+    "stats": stats,
+    "retract": retract,
+}
+EPILOGS = {
+    "merge": "\b\nExample:\n  safelight list merge all-partners hotline partner\n",
+    "diff": "\b\nExample:\n  safelight list diff hotline partner --show 20\n",
+    "stats": """\b
+Examples:
+  safelight list stats
+  safelight list stats hotline --output json
+""",
+    "retract": """\b
+Example:
+  safelight list retract hotline --source "Example hotline" --id A-17
+""",
+}

@@ -1,0 +1,76 @@
+"""What lists hold, in numbers that do not depend on the order of their entries."""
+
+from hashlib import blake2b
+
+import numpy as np
+import numpy.typing as npt
+
+from safelight.model import Algorithm, EntryArrays
+
+_ROWS_AT_A_TIME = 1 << 20
+_LIMBS = 4  # of 16 bits: sums of millions stay exact in a float
+_OTHER = np.uint64(0x9E3779B97F4A7C15)
+
+Words = npt.NDArray[np.uint64]
+
+
+class Tally:
+    """Counts the entries of lists and mixes them into one number each."""
+
+    def __init__(self, lists: int) -> None:
+        self._lists = lists
+        self._entries = np.zeros(lists, np.int64)
+        self._sums: dict[Algorithm, list[int]] = {}
+
+    def add(self, array: EntryArrays) -> None:
+        """Take the entries in; each entry must come whole, in one array."""
+        for first in range(0, len(array.ids), _ROWS_AT_A_TIME):
+            rows = slice(first, first + _ROWS_AT_A_TIME)
+            self._mix(array, rows)
+        lists = array.lists
+        if array.algorithm is Algorithm.VPDQ:  # a row for every frame
+            keys = np.unique(np.stack([lists.astype(np.int64), array.ids], axis=1), axis=0)
+            lists = keys[:, 0].astype(np.int32)
+        self._entries += np.bincount(lists, minlength=self._lists)
+
+    def entries(self, number: int) -> int:
+        """How many entries the list has."""
+        return int(self._entries[number])
+
+    def digest(self, number: int) -> str:
+        """Equal for equal entries (algorithm, value, quality, time), whatever their order."""
+        facts = sorted(f"{algorithm} {sums[number]}" for algorithm, sums in self._sums.items())
+        told = "\n".join([str(self.entries(number)), *facts])
+        return blake2b(told.encode(), digest_size=16).hexdigest()
+
+    def _mix(self, array: EntryArrays, rows: slice) -> None:
+        mixed = _row_numbers(array, rows)
+        sums = self._sums.setdefault(array.algorithm, [0] * self._lists)
+        for place, numbers in enumerate((mixed, _scrambled(mixed ^ _OTHER))):
+            for limb in range(_LIMBS):
+                part = ((numbers >> np.uint64(16 * limb)) & np.uint64(0xFFFF)).astype(np.float64)
+                found = np.bincount(array.lists[rows], weights=part, minlength=self._lists)
+                for number in range(self._lists):
+                    sums[number] += int(found[number]) << (128 * place + 16 * limb)
+
+
+def _row_numbers(array: EntryArrays, rows: slice) -> Words:
+    """One number for each row, which everything in it has changed."""
+    values = array.values[rows]
+    padded = np.zeros((len(values), -(-values.shape[1] // 8) * 8), np.uint8)
+    padded[:, : values.shape[1]] = values
+    words = padded.view("<u8").astype(np.uint64)
+    qualities = np.maximum(array.qualities[rows], -1).astype(np.int64)  # unknown is unknown
+    times = 0 if array.times is None else array.times[rows].astype(np.int64)
+    mixed = _scrambled((qualities + (times + np.int64(1)) * 256).astype(np.uint64))
+    for column in range(words.shape[1]):
+        mixed = _scrambled(mixed ^ words[:, column])
+    return mixed
+
+
+def _scrambled(numbers: Words) -> Words:
+    """The mixing step of SplitMix64."""
+    numbers = numbers + _OTHER
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return numbers ^ (numbers >> np.uint64(31))

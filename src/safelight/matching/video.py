@@ -1,0 +1,328 @@
+"""Videos on hash lists: one index for the frames of all, and what is known of each video.
+
+Two videos are compared as vPDQ does: the share of the one's frames that are near any frame of the
+other's, both ways. Frames with the same hash count once, and so does a standing picture whose hash
+changes by a few bits (vPDQ calls leaving those out pruning); frames of low quality do not count.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from safelight.kernel.index import HashIndex
+from safelight.matching.rules import MatchPolicy
+from safelight.matching.scenes import (
+    SCENE_PICTURES,
+    STANDING_BITS,
+    Sighting,
+    find_scenes,
+    whole_stretch,
+    work_for,
+)
+from safelight.model import ORIENTATIONS, EntryArrays, FrameHashes, Scene, VideoMatch
+
+# The quality of an entry whose list does not tell: taken for good.
+UNTOLD_QUALITY = 100
+
+_QUERIES_AT_A_TIME = 128
+
+# So many frames near to those of one search are a flood: a picture that is all over a list. Of each
+# video the nearest frame alone is then kept, which is enough for the shares of the query.
+_FLOOD = 2_000_000
+
+# So many steps are made to find scenes, in one orientation. Videos for which none are left are told
+# with the one stretch in which all that matches lies: too much is said rather than too little.
+_MOST_WORK = 10_000_000
+
+Bytes = npt.NDArray[np.uint8]
+Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoHit:
+    """A video on a list that something matched; `row` is that of its first frame."""
+
+    row: int
+    distance: int  # bits, of the nearest two frames
+    turn: int  # of the examined frames; a position in ORIENTATIONS
+    frame: FrameHashes | None  # the examined one where the match begins; None: a bare hash
+    video: VideoMatch
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Frames near one another: query i is `distances[i]` bits from the value of `pairs[i]`."""
+
+    queries: Numbers
+    pairs: Numbers
+    distances: Bytes
+
+    def only(self, keep: npt.NDArray[np.bool_] | Numbers) -> "Found":
+        """Some of them."""
+        return Found(self.queries[keep], self.pairs[keep], self.distances[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """The examined frames of enough quality; those that show the same picture are one query."""
+
+    frames: Sequence[FrameHashes]  # in the order of time
+    values: Bytes  # [queries, turns, 32]
+    query_of: Numbers  # [frames]
+
+    @classmethod
+    def of(cls, frames: Sequence[FrameHashes], min_quality: int) -> "Query":
+        """The query for these frames in all orientations."""
+        good = [frame for frame in frames if frame.quality >= min_quality]
+        kept = _kept([int(frame.pdq, 16) for frame in good])
+        first: dict[str, int] = {}
+        query_of = [first.setdefault(good[number].pdq, len(first)) for number in kept]
+        firsts = dict(zip(reversed(query_of), reversed(kept), strict=True))
+        digits = "".join("".join(good[firsts[number]].dihedral) for number in range(len(first)))
+        values = np.frombuffer(bytes.fromhex(digits), np.uint8)
+        return cls(good, values.reshape(-1, len(ORIENTATIONS), 32), np.array(query_of, np.int64))
+
+    @classmethod
+    def bare(cls, value: bytes) -> "Query":
+        """The query for one hash in the one orientation it has."""
+        return cls((), np.frombuffer(value, np.uint8).reshape(1, 1, 32), np.empty(0, np.int64))
+
+    def frame(self, query: int) -> FrameHashes | None:
+        """The first frame of a query."""
+        where = np.flatnonzero(self.query_of == query)
+        return self.frames[where[0]] if len(where) else None
+
+
+class VideoTable:
+    """Videos (VPDQ entries). A pair is a hash and a video that has frames with it."""
+
+    def __init__(self, entries: EntryArrays) -> None:
+        times = np.zeros(len(entries.ids), np.int32) if entries.times is None else entries.times
+        rows = np.lexsort((times, entries.ids, entries.lists))
+        new = np.ones(len(rows), np.bool_)
+        lists, ids = entries.lists[rows], entries.ids[rows]
+        new[1:] = (lists[1:] != lists[:-1]) | (ids[1:] != ids[:-1])
+        self._first_rows = rows[new]
+        values, value_of = _unique(_without_standing(entries.values[rows], new))
+        keys = value_of * len(self._first_rows) + (np.cumsum(new) - 1)
+        self._make_pairs(keys, entries.qualities[rows], times[rows])
+        self._first_pairs = np.searchsorted(self._pair_values, np.arange(len(values) + 1))
+        self._index = HashIndex.build(values, np.arange(len(values), dtype=np.int64))
+
+    def _make_pairs(
+        self, keys: Numbers, qualities: npt.NDArray[np.int16], times: npt.NDArray[np.int32]
+    ) -> None:
+        by_pair = np.argsort(keys, kind="stable")  # stable: the times of a pair stay in order
+        keys = keys[by_pair]
+        first = np.flatnonzero(np.diff(keys, prepend=-1))
+        told = np.where(qualities < 0, UNTOLD_QUALITY, qualities)[by_pair]
+        self._pair_times = times[by_pair]
+        self._pair_starts = np.append(first, len(keys))
+        self._pair_qualities = np.maximum.reduceat(told, first) if len(first) else told
+        videos = max(1, len(self._first_rows))
+        self._pair_values, self._pair_videos = keys[first] // videos, keys[first] % videos
+
+    def __len__(self) -> int:
+        return len(self._first_rows)
+
+    def video_hits(
+        self, frames: Sequence[FrameHashes], policy: MatchPolicy, *, any_frame: bool = False
+    ) -> Iterator[VideoHit]:
+        """The videos that a video with these frames matches, each in its best orientation.
+
+        With `any_frame` one frame that is near is enough.
+        """
+        query = Query.of(frames, policy.min_quality)
+        if not len(self) or not len(query.values):
+            return
+        best: dict[int, VideoHit] = {}
+        for turn in range(len(ORIENTATIONS)):
+            for video, hit in self._turned_hits(query, turn, policy, any_frame=any_frame):
+                if video not in best or _share(hit) > _share(best[video]):
+                    best[video] = hit
+        yield from best.values()
+
+    def _turned_hits(
+        self, query: Query, turn: int, policy: MatchPolicy, *, any_frame: bool
+    ) -> Iterator[tuple[int, VideoHit]]:
+        found = self._search(query.values[:, turn], policy.radius, policy.min_quality)
+        of_query, of_list, enough = self._shares(found, len(query.values), policy.min_quality)
+        wanted = (of_query >= policy.video_percent) | (of_list >= policy.video_percent)
+        wanted |= any_frame & (of_query > 0)
+        found = found.only((wanted | enough)[self._pair_videos[found.pairs]])
+        work, step = 0, _step(query.frames)
+        for video, some in self._by_video(found):
+            sightings = self._sightings(query, some)
+            work += work_for(sightings)
+            if work < _MOST_WORK:
+                scenes, lasting = find_scenes(sightings, seconds=policy.scene_seconds, step=step)
+            else:
+                scenes, lasting = (whole_stretch(sightings),), True
+            if not (wanted[video] or lasting):
+                continue
+            match = VideoMatch(
+                query_percent=round(float(of_query[video]), 1),
+                list_percent=round(float(of_list[video]), 1),
+                scenes=scenes,
+            )
+            yield video, self._hit(video, some, turn, _at(query, scenes[0].start), match)
+
+    def _hit(
+        self, video: int, found: Found, turn: int, frame: FrameHashes | None, match: VideoMatch
+    ) -> VideoHit:
+        return VideoHit(
+            row=int(self._first_rows[video]),
+            distance=int(found.distances.min()),
+            turn=turn,
+            frame=frame,
+            video=match,
+        )
+
+    def picture_hits(self, query: Query, radius: int, min_quality: int) -> Iterator[VideoHit]:
+        """The videos in which there is a picture, each with where it is in it, at its nearest."""
+        best: dict[int, VideoHit] = {}
+        for turn in range(query.values.shape[1] if len(self) else 0):
+            found = self._search(query.values[:, turn], radius, min_quality)
+            of_query, of_list, _ = self._shares(found, len(query.values), min_quality)
+            for video, some in self._by_video(found):
+                nearest = int(np.argmin(some.distances))
+                place = self._times(int(some.pairs[nearest]))[0]
+                match = VideoMatch(
+                    query_percent=round(float(of_query[video]), 1),
+                    list_percent=round(float(of_list[video]), 1),
+                    scenes=(Scene(start=0.0, end=0.0, list_start=place, list_end=place),),
+                )
+                frame = query.frame(int(some.queries[nearest]))
+                hit = self._hit(video, some, turn, frame, match)
+                if video not in best or hit.distance < best[video].distance:
+                    best[video] = hit
+        yield from best.values()
+
+    def _search(self, queries: Bytes, radius: int, min_quality: int) -> Found:
+        parts = []
+        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
+            some = queries[start : start + _QUERIES_AT_A_TIME]
+            found = self._search_some(some, radius, start)
+            found = found.only(self._pair_qualities[found.pairs] >= min_quality)
+            parts.append(found if len(found.pairs) < _FLOOD else self._nearest(found))
+        return Found(
+            np.concatenate([part.queries for part in parts]),
+            np.concatenate([part.pairs for part in parts]),
+            np.concatenate([part.distances for part in parts]),
+        )
+
+    def _nearest(self, found: Found) -> Found:
+        """Of each query and video the nearest pair."""
+        key = found.queries * len(self) + self._pair_videos[found.pairs]
+        order = np.lexsort((found.distances, key))
+        return found.only(order[np.flatnonzero(np.diff(key[order], prepend=-1))])
+
+    def _search_some(self, queries: Bytes, radius: int, start: int) -> Found:
+        matches = self._index.search(np.ascontiguousarray(queries), radius=radius)
+        which = start + np.repeat(np.arange(len(queries)), np.diff(matches.offsets))
+        first = self._first_pairs[matches.ids]
+        counts = self._first_pairs[matches.ids + 1] - first
+        # the numbers first[i] to first[i] + counts[i], one after the other
+        skipped = np.repeat(first - np.cumsum(counts) + counts, counts)
+        pairs = skipped + np.arange(len(skipped))
+        return Found(np.repeat(which, counts), pairs, np.repeat(matches.distances, counts))
+
+    def _shares(
+        self, found: Found, queries: int, min_quality: int
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Of each video the percents of the query's and of its own frames that are near.
+
+        The third says whether so many of them are near that they may be a scene.
+        """
+        videos = self._pair_videos[found.pairs]
+        near = np.unique(videos * queries + found.queries) // queries
+        of_query = np.bincount(near, minlength=len(self))
+        own = np.bincount(self._pair_videos[np.unique(found.pairs)], minlength=len(self))
+        good = self._pair_videos[self._pair_qualities >= min_quality]
+        every = np.bincount(good, minlength=len(self))
+        return (
+            100 * of_query / queries,
+            100 * own / np.maximum(every, 1),
+            of_query >= SCENE_PICTURES,
+        )
+
+    def _by_video(self, found: Found) -> Iterator[tuple[int, Found]]:
+        videos = self._pair_videos[found.pairs]
+        order = np.argsort(videos, kind="stable")
+        edges = np.flatnonzero(np.diff(videos[order], prepend=-1, append=-1))
+        for start, end in pairwise(edges.tolist()):
+            part = order[start:end]
+            yield int(videos[part[0]]), found.only(part)
+
+    def _sightings(self, query: Query, found: Found) -> list[Sighting]:
+        """Every examined frame that is near the one video, with where in it."""
+        places: dict[int, list[float]] = {}
+        for number, pair in zip(found.queries.tolist(), found.pairs.tolist(), strict=True):
+            places.setdefault(number, []).extend(self._times(pair))
+        shown = {}
+        for number, some in places.items():
+            some.sort()
+            shown[number] = int.from_bytes(query.values[number, 0].tobytes(), "big")
+        return [
+            Sighting(frame.time or 0.0, shown[number], places[number])
+            for frame, number in zip(query.frames, query.query_of.tolist(), strict=True)
+            if number in places
+        ]
+
+    def _times(self, pair: int) -> list[float]:
+        times = self._pair_times[self._pair_starts[pair] : self._pair_starts[pair + 1]]
+        return [milliseconds / 1000 for milliseconds in times.tolist()]
+
+
+def _share(hit: VideoHit) -> float:
+    return hit.video.query_percent + hit.video.list_percent
+
+
+def _at(query: Query, time: float) -> FrameHashes:
+    return next(frame for frame in query.frames if (frame.time or 0.0) >= time)
+
+
+def _step(frames: Sequence[FrameHashes]) -> float:
+    """Seconds from one frame to the next, mostly; at least one."""
+    times = [frame.time or 0.0 for frame in frames]
+    return max(1.0, float(np.median(np.diff(times)))) if len(times) > 1 else 1.0
+
+
+def _kept(values: Sequence[int]) -> list[int]:
+    """For each frame, in order, the number of that which stands for it: itself if it differs."""
+    kept: list[int] = []
+    last = 0
+    for number, value in enumerate(values):
+        if not kept or (value ^ values[last]).bit_count() > STANDING_BITS:
+            last = number
+        kept.append(last)
+    return kept
+
+
+def _without_standing(values: Bytes, new: npt.NDArray[np.bool_]) -> Bytes:
+    """The hashes of videos, each beginning where `new`, with those of a standing picture alike."""
+    words = np.ascontiguousarray(values).view(np.uint64).reshape(-1, 4)
+    moves = np.ones(len(words), np.bool_)
+    changed = np.bitwise_count(words[1:] ^ words[:-1]).sum(axis=1, dtype=np.int64)
+    moves[1:] = changed > STANDING_BITS
+    edges = np.append(np.flatnonzero(moves | new), len(words))
+    long = np.flatnonzero(np.diff(edges) > 1)
+    out = values.copy()
+    for start, end in zip(edges[long].tolist(), edges[long + 1].tolist(), strict=True):
+        some = [int.from_bytes(value.tobytes(), "big") for value in values[start:end]]
+        out[start:end] = values[start + np.array(_kept(some))]
+    return out
+
+
+def _unique(values: Bytes) -> tuple[Bytes, Numbers]:
+    """The different hashes, and for each row which of them it has."""
+    words = np.ascontiguousarray(values).view(np.uint64).reshape(-1, 4)
+    order = np.lexsort(words.T)
+    new = np.ones(len(order), np.bool_)
+    new[1:] = (words[order[1:]] != words[order[:-1]]).any(axis=1)
+    which = np.empty(len(order), np.int64)
+    which[order] = np.cumsum(new) - 1
+    return np.ascontiguousarray(values[order[new]]), which
