@@ -9,6 +9,7 @@ from safelight.sniff import Sniffed
 from safelight.source import Source
 from safelight.unpack import mail, mbox, pdf, seven_zip, single, tar_reader, zip_reader
 from safelight.unpack.packed import Entry, PackedSource, Room
+from safelight.unpack.prepare import prepare
 from safelight.unpack.rules import (
     TOO_DEEP,
     UnpackLimits,
@@ -17,7 +18,7 @@ from safelight.unpack.rules import (
     is_container,
 )
 
-__all__ = ["ContainerFacts", "Item", "UnpackLimits", "is_container", "walk"]
+__all__ = ["ContainerFacts", "Item", "UnpackLimits", "is_container", "prepare", "walk"]
 
 Reader = Callable[[Source, Room], Iterator[Entry]]
 
