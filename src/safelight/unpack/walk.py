@@ -157,6 +157,8 @@ def _look_at(source: Source) -> tuple[Sniffed, str | None]:
         return source.sniffed, None
     except CouldNotCheck as exc:
         return _UNKNOWN, exc.code
+    except MemoryError:
+        return _UNKNOWN, "out_of_memory"
     except OSError:
         return _UNKNOWN, "read_error"
 
