@@ -179,7 +179,7 @@ def test_a_result_alone_or_unfinished_is_not_repeated(safelight, exhibit):
     first = exhibit()
     about = about_of(first)
     Path(f"{first}.about.json").write_text(json.dumps(about | {"complete": False}))
-    assert "has not ended" in safelight("scan", "--verify", first).err
+    assert "is not complete" in safelight("scan", "--verify", first).err
     Path(f"{first}.about.json").unlink()
     ran = safelight("scan", "--verify", first)
     assert (ran.code, "is missing" in ran.err) == (2, True)
@@ -322,8 +322,8 @@ def test_a_report_of_a_scan_that_was_stopped(safelight, command, environ, many, 
         process.communicate(timeout=60)
     ran = safelight("report", result, "--out", tmp_path / "report.html")
     assert ran.code == 0
-    assert "has not ended" in ran.err
-    assert "This scan has not ended" in (tmp_path / "report.html").read_text()
+    assert "is not complete" in ran.err
+    assert "This scan is not complete" in (tmp_path / "report.html").read_text()
 
 
 def test_an_installation_is_validated_and_faults_are_found(safelight, tmp_path):

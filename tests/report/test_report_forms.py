@@ -164,8 +164,8 @@ def test_tables_are_bounded_and_say_so(tmp_path: Path):
 def test_a_scan_that_has_not_ended_says_so_first(tmp_path: Path):
     result = write(tmp_path, row(), complete=False)
     text = " ".join(Page(made(result, Form.HTML).decode()).text)
-    assert 0 < text.index("This scan has not ended") < text.index("Outcome")
-    assert "This scan has not ended" in text_of(made(result, Form.PDF, "pdf"))
+    assert 0 < text.index("This scan is not complete") < text.index("Outcome")
+    assert "This scan is not complete" in text_of(made(result, Form.PDF, "pdf"))
 
 
 def test_without_rows_and_without_a_case_there_is_a_report(tmp_path: Path):
