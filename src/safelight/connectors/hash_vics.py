@@ -175,7 +175,9 @@ class _Media:
             else:
                 yield HashRow(self.number, *parsed, None, their_id, their_class)
         if not found:
-            yield RejectedRow(self.number, f"no hash{where}", f"MediaID {their_id}"[:SHOWN])
+            yield RejectedRow(
+                self.number, f"no hash that is known here{where}", f"MediaID {their_id}"[:SHOWN]
+            )
 
     def _class(self, medium: Mapping[str, Any]) -> str:
         number = _word(medium.get("Category"))
