@@ -48,6 +48,12 @@ def test_attachments_are_members_and_the_text_is_none() -> None:
     ]
 
 
+def test_a_message_as_apple_keeps_it() -> None:
+    made = mail(("a.png", "image/png", PNG)).as_bytes()
+    kept = b"%d       \n" % len(made) + made + b"<?xml version='1.0'?><plist></plist>"
+    assert walked(kept) == [Seen((b"a.png",), PNG), container(1, "emlx")]
+
+
 def test_lines_may_end_with_carriage_returns() -> None:
     made = mail(("a.png", "image/png", PNG)).as_bytes().replace(b"\n", b"\r\n")
     assert walked(made) == [Seen((b"a.png",), PNG), container(1)]

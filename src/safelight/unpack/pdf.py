@@ -204,10 +204,9 @@ def _unlisted(source: Source, places: list[int]) -> Iterator[Entry]:
 def _is_listed(source: Source, begin: int, places: list[int]) -> bool:
     """Whether the object around this place is the one that the document lists there."""
     following = bisect_right(places, begin)
-    if not following:
+    if not following or begin - places[following - 1] > _READ_BYTES:
         return False
-    between = source.read_at(places[following - 1], begin - places[following - 1])
-    return between.count(b"endobj") == 0
+    return b"endobj" not in source.read_at(places[following - 1], begin - places[following - 1])
 
 
 def _stream_end(source: Source, begin: int) -> int:
