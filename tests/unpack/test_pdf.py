@@ -142,8 +142,20 @@ def test_pictures_among_the_drawing_commands() -> None:
     stream.set_data(head + PIXELS.tobytes().hex().encode() + b"> EI Q")
     page[NameObject("/Contents")] = writer._add_object(stream)
     found = walked(written(writer))
-    assert [item.path for item in found] == [(b"page 1 inline 0",), ()]
-    assert np.array_equal(pixels(found[0])[..., :3], PIXELS)
+    assert [item.path for item in found] == [(b"page 1 inline 1",), ()]
+    assert np.array_equal(pixels(found[0]), PIXELS)
+
+
+def test_pictures_among_the_commands_of_what_a_page_shows() -> None:
+    writer = PdfWriter()
+    writer.add_blank_page(100, 100)
+    form = DecodedStreamObject()
+    form.set_data(b"BI /W 200 /H 100 /CS /RGB /BPC 8 /F [/DCT] ID " + JPEG + b"\nEI Q")
+    form[NameObject("/Subtype")] = NameObject("/Form")
+    writer._add_object(form)
+    found = walked(written(writer))
+    assert found[0].path[0].endswith(b" inline 1")
+    assert Image.open(io.BytesIO(found[0].data or b"")).size == (200, 100)
 
 
 def test_attached_files_are_members() -> None:
