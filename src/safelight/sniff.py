@@ -290,7 +290,8 @@ _OF_MAIL = re.compile(
 def _sniff_mail(head: bytes) -> str:
     """mbox, eml, emlx or mht; empty where it is no mail.
 
-    A message begins with header lines only, at least two of them of mail, up to an empty line.
+    A message begins with header lines only, up to an empty line: at least two of them of mail, or
+    one that says that there are parts.
     """
     if _MBOX_LINE.match(head):
         return "mbox"
@@ -301,7 +302,8 @@ def _sniff_mail(head: bytes) -> str:
     if not lines or not all(_HEADER_LINE.match(line) for line in lines):
         return ""
     headers = b"\n".join(lines)
-    if len({found.lower() for found in _OF_MAIL.findall(headers)}) < 2:
+    is_multipart = re.search(rb"(?im)^content-type:[ \t]*multipart/", headers)
+    if len({found.lower() for found in _OF_MAIL.findall(headers)}) < 2 and not is_multipart:
         return ""
     if length:
         return "emlx"
