@@ -21,6 +21,7 @@ class S3Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.objects: dict[str, bytes] = {}
         self.refused: set[str] = set()  # objects that always give an error
+        self.refused_from: dict[str, int] = {}  # objects that do from some byte on
         self.fails = 0
         self.asked: list[tuple[str, str]] = []
 
@@ -73,15 +74,19 @@ class _Handler(BaseHTTPRequestHandler):
         elif name not in self.server.objects:
             self._send(404, b"<Error><Code>NoSuchKey</Code></Error>", body=body)
         else:
-            self._object(self.server.objects[name], body=body)
+            self._object(name, body=body)
 
-    def _object(self, data: bytes, *, body: bool) -> None:
+    def _object(self, name: str, *, body: bool) -> None:
+        data = self.server.objects[name]
         tag = _tag(data)
         if self.headers.get("If-Match", tag) != tag:
             self._send(412, b"", body=body)
             return
         if wanted := self.headers.get("Range"):
             first, last = (int(end) for end in wanted.removeprefix("bytes=").split("-"))
+            if last >= self.server.refused_from.get(name, len(data)):
+                self._send(403, b"", body=body)
+                return
             part = data[first : last + 1]
             more = {"Content-Range": f"bytes {first}-{first + len(part) - 1}/{len(data)}"}
             self._send(206, part, body=body, tag=tag, **more)

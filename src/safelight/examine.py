@@ -35,6 +35,7 @@ from safelight.model import (
     Member,
     NotChecked,
 )
+from safelight.sandbox.far import FarFile
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
 from safelight.settings import Settings
@@ -128,37 +129,45 @@ class Examiner:
         self._graded = graded
         self._more = {} if carry is None else {"carry": list(carry)}
 
-    def examine(self, fd: int, depth: Depth | None = None) -> Examined:
+    def examine(self, fd: int | FarFile, depth: Depth | None = None) -> Examined:
         """Hash the open file `fd` itself, not what is in it; see `walk`."""
         depth = depth or Depth()
         *_, last = self.walk(fd, Depth(mode=depth.mode, video=depth.video, archives=False))
         return last.examined
 
-    def walk(self, fd: int, depth: Depth) -> Iterator[Item]:
+    def walk(self, fd: int | FarFile, depth: Depth) -> Iterator[Item]:
         """Hash every item of the open file `fd`, the file itself last; its position may be moved.
 
         A failure is a value: NotChecked. A file or member whose decoding crashes, hangs or eats
         memory still gets its digests, so that it is found by them. Raises SandboxUnavailable when
         children cannot be started.
         """
-        found = os.fstat(fd)
-        if not stat.S_ISREG(found.st_mode):
+        size = _size_of(fd)
+        if size is None:
             yield Item(examined=not_checked("not_a_file"))
             return
         walk = _Walk(depth, self._graded)
         while True:
             request = request_for(depth, self._limits) | self._more | walk.resumption()
             try:
-                last = yield from walk.read(self._stream(fd, request, found.st_size))
+                last = yield from walk.read(self._stream(fd, request, size))
                 break
             except ChildFailed as exc:
                 yield from walk.fail(exc)
                 if walk.is_over:
-                    last = self._without_picture(fd, found.st_size, exc)
+                    last = self._without_picture(fd, size, exc)
                     break
         yield Item(examined=last)
 
     def _stream(
+        self, fd: int | FarFile, request: dict[str, Any], size: int
+    ) -> Generator[dict[str, Any], None, dict[str, Any]]:
+        if isinstance(fd, FarFile):
+            with fd.descriptor() as near:
+                return (yield from self._stream(near, request, size))
+        return (yield from self._stream_of(fd, request, size))
+
+    def _stream_of(
         self, fd: int, request: dict[str, Any], size: int
     ) -> Generator[dict[str, Any], None, dict[str, Any]]:
         also = () if self._graded is None else (self._graded.heads,)
@@ -167,13 +176,21 @@ class Examiner:
             return self._pool.stream(fd, request, more_seconds=more, also=also)
         return _in_this_process(fd, request | {"also": also})
 
-    def _without_picture(self, fd: int, size: int, failure: ChildFailed) -> NotChecked:
+    def _without_picture(self, fd: int | FarFile, size: int, failure: ChildFailed) -> NotChecked:
         request = request_for(Depth(), self._limits) | {"mode": DIGESTS_ONLY}
         try:
             answer = last_of(self._stream(fd, request, size))
             return not_checked(failure.code, answer, str(failure))
         except (ChildFailed, *NONSENSE):
             return not_checked(failure.code, None, str(failure))
+
+
+def _size_of(fd: int | FarFile) -> int | None:
+    """The size in bytes; None for what is no file."""
+    if isinstance(fd, FarFile):
+        return fd.size
+    found = os.fstat(fd)
+    return found.st_size if stat.S_ISREG(found.st_mode) else None
 
 
 def _in_this_process(

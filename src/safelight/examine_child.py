@@ -26,7 +26,7 @@ from safelight.hashing.digests import Digester
 from safelight.hashing.perceptual import Perceptual, hash_pixels
 from safelight.matching.graded_heads import is_graded
 from safelight.model import Depth, FrameHashes, FrameSampling, HashMode
-from safelight.source import Source
+from safelight.source import Source, open_source
 from safelight.unpack import walk as unpack
 
 Answer = dict[str, Any]
@@ -70,7 +70,11 @@ def work(fd: int, request: dict[str, Any]) -> Answers:
     `detail`. Of text from the file it holds the names of members, and where the request has `carry`
     the `facts` that a data set's sidecar tells.
     """
-    source = Source(fd)
+    try:
+        source = open_source(fd)
+    except OSError as exc:
+        nothing: Answer = {"digests": None, "kind": "other", "format": "unknown"}
+        return {**nothing, "code": "read_error", "detail": type(exc).__name__}
     try:
         opened = request["archives"] and unpack.is_container(source.sniffed)
     except OSError:

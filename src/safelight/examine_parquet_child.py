@@ -7,7 +7,6 @@ memory at a time.
 """
 
 import json
-import os
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
@@ -21,7 +20,7 @@ from safelight.errors import BadInput
 from safelight.examine import DIGESTS_ONLY
 from safelight.examine_answers import pack_member
 from safelight.model import HashMode, Member
-from safelight.source import MemorySource
+from safelight.source import MemorySource, open_source
 
 Answer = dict[str, Any]
 Answers = Generator[Answer, None, Answer]
@@ -181,7 +180,7 @@ def _manifest(fd: int, columns: ManifestColumns) -> Answers:
 
 def _open(fd: int) -> pq.ParquetFile:
     """The open file, read page by page. Raises ArrowException or OSError."""
-    stream = pa.PythonFile(os.fdopen(os.dup(fd), "rb"), mode="r")
+    stream = pa.PythonFile(open_source(fd).stream(), mode="r")
     return pq.ParquetFile(stream, pre_buffer=False, buffer_size=_PAGE_BUFFER)
 
 

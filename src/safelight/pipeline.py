@@ -14,10 +14,11 @@ from safelight.matching.graded import left_out
 from safelight.matching.rules import FAST_SLACK_BITS, MatchPolicy, judge, needs_exact
 from safelight.matching.step import Matcher
 from safelight.model import Depth, HashMode, ItemAnswer, Skipped
+from safelight.sandbox.far import FarFile
 
 
 def answers(
-    fd: int, *, examiner: Examiner, matcher: Matcher, policy: MatchPolicy, depth: Depth
+    fd: int | FarFile, *, examiner: Examiner, matcher: Matcher, policy: MatchPolicy, depth: Depth
 ) -> Iterator[ItemAnswer]:
     """Yield the verdict about every item in the open file `fd`, which stays open; itself last.
 

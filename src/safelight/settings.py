@@ -102,10 +102,11 @@ class Settings:
     max_image_bytes: int = _setting(
         _count(1, 1 << 40), 1 << 30, "Largest file decoded as a picture, in bytes."
     )
-    max_remote_bytes: int = _setting(
-        _count(1, 1 << 40),
-        1 << 30,
-        "Largest object fetched from an object store, in bytes; it is held in memory, one per job.",
+    remote_memory_mb: int = _setting(
+        _count(0, 1 << 20),
+        256,
+        "Objects in a store up to so many MiB are fetched whole, into memory, one for each job;"
+        " larger ones are read piece by piece, twice.",
     )
     decode_seconds: int = _setting(
         _count(1, 3600),

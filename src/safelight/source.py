@@ -1,7 +1,10 @@
 """The bytes of a file, or of a part of one, read through a descriptor that others opened."""
 
+import errno
 import io
 import os
+import stat
+import struct
 from collections.abc import Iterator
 from functools import cached_property
 from typing import BinaryIO
@@ -107,6 +110,74 @@ class MemorySource(Source):
     def window(self, offset: int, size: int) -> Source:
         """`size` bytes of this, from `offset`, as a source of their own."""
         return MemorySource(self._view[offset : offset + size])
+
+
+class FarSource(Source):
+    """A file that is read through a socket, as safelight.sandbox.far has it."""
+
+    def __init__(self, channel: "_FarChannel", offset: int, size: int) -> None:
+        self._channel = channel
+        self._offset = offset
+        self._size = size
+
+    @classmethod
+    def of(cls, fd: int) -> "FarSource":
+        """The whole file behind the socket `fd`."""
+        channel = _FarChannel(fd)
+        return cls(channel, 0, channel.size)
+
+    def read_at(self, at: int, length: int) -> bytes:
+        """Up to `length` bytes from `at`, fewer at the end or where that is very many."""
+        length = min(length, self._size - at)
+        return self._channel.read_at(self._offset + at, length) if length > 0 else b""
+
+    def window(self, offset: int, size: int) -> Source:
+        """`size` bytes of this, from `offset`, as a source of their own; nothing is read."""
+        return FarSource(self._channel, self._offset + offset, size)
+
+
+class _FarChannel:
+    """Asks for ranges, of 4 MiB at least, and keeps the last: most reads go on where one ended."""
+
+    _REQUEST = struct.Struct("!QQ")
+    _ANSWER = struct.Struct("!q")
+    _LEAST_BYTES = 4 << 20
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._start = 0
+        self._kept = memoryview(b"")
+        self.size = self._ask(0, 0)
+
+    def read_at(self, at: int, length: int) -> bytes:
+        begin = at - self._start
+        if not 0 <= begin < len(self._kept):
+            count = self._ask(at, max(length, self._LEAST_BYTES))
+            self._start, self._kept, begin = at, memoryview(self._received(count)), 0
+        return bytes(self._kept[begin : begin + length])
+
+    def _ask(self, at: int, length: int) -> int:
+        os.write(self._fd, self._REQUEST.pack(at, length))
+        count: int = self._ANSWER.unpack(self._received(self._ANSWER.size))[0]
+        if count < 0:
+            raise OSError(errno.EIO, "the file cannot be read where it lies")
+        return count
+
+    def _received(self, length: int) -> bytes:
+        data = bytearray()
+        while len(data) < length:
+            more = os.read(self._fd, length - len(data))
+            if not more:
+                raise OSError(errno.EIO, "nobody reads the file for us any more")
+            data += more
+        return bytes(data)
+
+
+def open_source(fd: int) -> Source:
+    """The bytes behind a descriptor, of a file or of a file that is elsewhere."""
+    if stat.S_ISSOCK(os.fstat(fd).st_mode):
+        return FarSource.of(fd)
+    return Source(fd)
 
 
 class _Stream(io.RawIOBase):

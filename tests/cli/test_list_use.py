@@ -113,3 +113,11 @@ def test_a_list_of_files_to_ignore_hides_near_matches_and_no_exact_ones(
     run("list", "import", "ordinary", both)
     rows = run("scan", tree, "--list", "known", "--list", "ordinary", code=1)
     assert verdicts(rows) == ["known", "no_match"]
+
+
+def test_a_hash_on_an_observed_list_is_told_apart(run: Run, listed: Path) -> None:
+    pdq = listed.read_text().splitlines()[1].split(",")[0]
+    (row,) = run("match", f"pdq:{pdq}", "--list", "new")
+    assert (row["matches"], [match["list"] for match in row["observed"]]) == ([], ["new"])
+    (row,) = run("match", f"pdq:{pdq}", "--list", "new", "--list", "known", code=1)
+    assert [match["list"] for match in row["matches"]] == ["known"]

@@ -126,7 +126,7 @@ def test_export(home: Path, tmp_path: Path) -> None:
     _list(home, tmp_path, "own", f"{M},1,A", options=("--purpose", "export"))
     file = tmp_path / "own.jsonl"
     done = _safelight(home, "list", "export", "own", file, "--format", "jsonl", code=2)
-    assert "Nobody noted whether the list 'own' may be passed on" in done.stderr
+    assert "Nobody noted whether the list 'own' may be given away" in done.stderr
     assert not file.exists()
     may = ("--i-may", "our own hashes")
     (told,) = _json(home, "list", "export", "own", file, "--format", "jsonl", *may)

@@ -513,14 +513,42 @@ def test_what_cannot_be_fetched_is_tried_again(audit, tmp_path):
     assert summary["not_checked"] == {}
 
 
-def test_an_object_that_is_too_large_is_not_checked(audit, tmp_path):
+def test_large_objects_are_read_piece_by_piece(audit, tmp_path):
+    """The same rows, whether an object is fetched whole or read as it is examined."""
+    rows = [{"image": {"bytes": jpeg(seed), "path": f"{seed}"}} for seed in (1, KNOWN)]
+    write_image_table(tmp_path / "table.parquet", rows)
     with s3_server() as server:
-        server.objects["pictures/set/1.jpg"] = jpeg(1)
-        ran = audit(
-            "s3://pictures/set", "--dataset", SAFELIGHT_MAX_REMOTE_BYTES="1000", **server.environ
-        )
-    assert ran.code == 2
-    assert [row["code"] for row in rows_in(tmp_path / "audit")] == ["too_large_remote"]
+        server.objects["pictures/set/1.tar"] = webdataset_shard(1)
+        server.objects["pictures/hf/1.parquet"] = (tmp_path / "table.parquet").read_bytes()
+        server.objects["pictures/set/2.jpg"] = jpeg(2)
+        for place in ("set", "hf"):
+            url = f"s3://pictures/{place}"
+            audit(url, "--dataset", result=f"{place}-whole", **server.environ)
+            asked = len(server.asked)
+            ran = audit(
+                *(url, "--dataset"),
+                result=f"{place}-pieces",
+                **server.environ,
+                SAFELIGHT_REMOTE_MEMORY_MB="0",
+            )
+            assert ran.code == 1
+            assert len(server.asked) > asked
+            assert rows_in(tmp_path / f"{place}-pieces") == rows_in(tmp_path / f"{place}-whole")
+
+
+def test_an_object_that_fails_in_the_middle_is_tried_again(audit, tmp_path):
+    with s3_server() as server:
+        server.objects["pictures/1.tar"] = webdataset_shard(1) + bytes(6 << 20)
+        server.refused_from["pictures/1.tar"] = 4 << 20
+        pieces = {**server.environ, "SAFELIGHT_REMOTE_MEMORY_MB": "0"}
+        ran = audit("s3://pictures", "--dataset", **pieces)
+        assert ran.code == 1  # what is found is told all the same
+        *items, whole = rows_in(tmp_path / "audit")
+        assert [row["verdict"] for row in items] == ["no_match", "known", "no_match", "no_match"]
+        assert whole["code"] == "remote_error"
+        server.refused_from.clear()
+        assert audit("s3://pictures", "--dataset", **pieces).code == 1
+    assert rows_in(tmp_path / "audit")[-1]["verdict"] == "no_match"
 
 
 def test_a_store_that_does_not_answer(audit, tmp_path):

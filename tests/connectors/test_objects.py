@@ -22,7 +22,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 @pytest.fixture
 def stores() -> ObjectStores:
-    return ObjectStores(max_bytes=40 << 20)
+    return ObjectStores(in_memory=1000)
 
 
 def content(fd: int) -> bytes:
@@ -99,14 +99,14 @@ def test_an_object_that_changes_while_it_is_fetched(server: S3Server, stores: Ob
 def test_a_server_that_is_not_there(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(CouldNotCheck) as caught:
-        ObjectStores(max_bytes=1).fetch("s3://pictures/1")
+        ObjectStores(in_memory=1).fetch("s3://pictures/1")
     assert caught.value.code == "remote_error"
 
 
 def test_plain_http_only_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://pictures.example")
     with pytest.raises(BadInput, match="AWS_ALLOW_HTTP"):
-        list(ObjectStores(max_bytes=1).list("s3://pictures"))
+        list(ObjectStores(in_memory=1).list("s3://pictures"))
 
 
 @pytest.mark.parametrize("url", ["s3://", "s3:///key"])

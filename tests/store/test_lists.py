@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
 from safelight.matching.load import Sources, load_lists
-from safelight.matching.rules import MatchPolicy
+from safelight.matching.rules import MatchPolicy, Standing
 from safelight.model import Algorithm, HashRow
 from safelight.store import audit, imports, lists
 from safelight.store.database import Store
@@ -182,7 +182,11 @@ def test_what_is_observed_or_ignored_is_told_and_changes_no_verdict(store: Store
     ]
     policy = MatchPolicy(radius=31, min_quality=50)
     hits = [loaded.matcher.hash_hits(Algorithm.MD5, row.value, policy) for row in rows.values()]
-    assert [[hit.match.list_name for hit in some] for some in hits] == [["a"], [], []]
+    assert [[(hit.match.list_name, hit.standing) for hit in some] for some in hits] == [
+        [("a", Standing.COUNTS)],
+        [("b", Standing.OBSERVED)],
+        [("c", Standing.IGNORE)],
+    ]
     # the same entries with another say over the verdict are not the same lists
     assert enabled.fingerprint != loaded.fingerprint
     assert [one.digest for one in enabled.about] == [one.digest for one in loaded.about]

@@ -4,6 +4,7 @@ import io
 import os
 import random
 import tracemalloc
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,6 @@ METHODS: dict[str, list[dict[str, Any]] | None] = {
     "bzip2": [{"id": py7zr.FILTER_BZIP2}],
     "deflate": [{"id": py7zr.FILTER_DEFLATE}],
     "zstd": [{"id": py7zr.FILTER_ZSTD}],
-    "ppmd": [{"id": py7zr.FILTER_PPMD, "order": 6, "mem": 24}],
     "copy": [{"id": py7zr.FILTER_COPY}],
     "x86 and lzma": [{"id": py7zr.FILTER_X86}, {"id": py7zr.FILTER_LZMA}],
     "x86 and lzma2": [{"id": py7zr.FILTER_X86}, {"id": py7zr.FILTER_LZMA2}],
@@ -107,9 +107,26 @@ def test_a_password_for_the_list() -> None:
     assert walked(made) == [Seen((), code="password_protected")]
 
 
-def test_a_method_that_is_not_read() -> None:
-    made = made_of({"a": b"hello"}, filters=[{"id": py7zr.FILTER_BROTLI, "level": 1}])
+@pytest.mark.parametrize(
+    "method",
+    [
+        {"id": py7zr.FILTER_BROTLI, "level": 1},
+        {"id": py7zr.FILTER_PPMD, "order": 6, "mem": 24},
+    ],
+)
+def test_a_method_that_is_not_read(method: dict[str, Any]) -> None:
+    made = made_of({"a": b"hello"}, filters=[method])
     assert walked(made)[0] == Seen((b"a",), code="unsupported_compression")
+
+
+def test_a_list_in_a_method_that_is_not_read() -> None:
+    made = bytearray(made_of(FILES))
+    list_at = 32 + int.from_bytes(made[12:20], "little")
+    method = made.index(b"\x21\x21\x01", list_at)  # LZMA2, as py7zr packs a list
+    made[method : method + 2] = b"\x21\x7f"
+    made[28:32] = zlib.crc32(made[list_at:]).to_bytes(4, "little")
+    made[8:12] = zlib.crc32(made[12:32]).to_bytes(4, "little")
+    assert walked(bytes(made)) == [Seen((), code="unsupported_compression")]
 
 
 def test_a_solid_block_is_never_held(tmp_path: Path) -> None:

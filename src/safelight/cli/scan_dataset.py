@@ -130,7 +130,7 @@ def audit(
     """Audit a data set, or go on with it; return the exit code."""
     if options.result is None:
         raise BadInput("say with --result which folder the parts of the result go to.")
-    files = Files(max_remote_bytes=settings.max_remote_bytes)
+    files = Files(in_memory=settings.remote_memory_mb << 20)
     roots = _roots(options)
     local = [os.fsencode(root) for root in roots if not is_remote(root)]
     refuse_inside(local, options.result, "the result's folder")

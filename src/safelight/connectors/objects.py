@@ -1,8 +1,8 @@
 """Objects in S3, through obstore, named by URLs: `s3://bucket/key`.
 
 Credentials, region and endpoint come from the AWS_* variables, as obstore takes them. Plain HTTP is
-only spoken to this machine, or where AWS_ALLOW_HTTP=true says so. An object is fetched piece by
-piece into memory: nothing of it is written to disk.
+only spoken to this machine, or where AWS_ALLOW_HTTP=true says so. An object is fetched into memory
+or, if it is large, read piece by piece as it is examined: nothing of it is written to disk.
 """
 
 import os
@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from safelight.errors import BadInput, CouldNotCheck, RemoteUnavailable
 from safelight.files import write_all
+from safelight.sandbox.far import FarFile
 
 if TYPE_CHECKING:
     from obstore.store import S3Store
@@ -53,8 +54,9 @@ def check_url(untrusted_url: str) -> str:
 class ObjectStores:
     """The buckets named so far, opened when first needed. Safe to use from many threads."""
 
-    def __init__(self, *, max_bytes: int) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self, *, in_memory: int) -> None:
+        """Objects of more than `in_memory` bytes are not fetched whole."""
+        self._in_memory = in_memory
         self._stores: dict[str, S3Store] = {}
         self._lock = threading.Lock()
 
@@ -80,14 +82,24 @@ class ObjectStores:
         except _errors() as exc:
             raise RemoteUnavailable(f"{url} cannot be listed: {_why(exc)}") from exc
 
-    def fetch(self, url: str) -> int:
-        """The object as a file in memory; the caller closes the descriptor.
+    def open(self, url: str) -> int | FarFile:
+        """The object as a file in memory, to be closed, or as one that is read piece by piece.
 
-        Raises CouldNotCheck with `not_there`, `remote_error` or `too_large_remote`.
+        Raises CouldNotCheck with `not_there` or `remote_error`.
         """
         meta = self.look(url)
-        if meta["size"] > self._max_bytes:
-            raise CouldNotCheck("too_large_remote", f"{url} is too large.")
+        if meta["size"] <= self._in_memory:
+            return self._fetch(url, meta)
+        return FarFile(meta["size"], lambda start, end: self.piece(url, meta, start, end))
+
+    def fetch(self, url: str) -> int:
+        """The object as a file in memory, whatever its size; the caller closes the descriptor.
+
+        Raises CouldNotCheck with `not_there` or `remote_error`.
+        """
+        return self._fetch(url, self.look(url))
+
+    def _fetch(self, url: str, meta: Any) -> int:
         fd = os.memfd_create("safelight", os.MFD_CLOEXEC)
         try:
             for at in range(0, meta["size"], PIECE_BYTES):

@@ -31,8 +31,6 @@ REASONS: dict[str, str] = {
     "no_file_named": "The manifest's row names no file, or cannot be read as a row.",
     "no_bytes": "The row of the table holds no bytes of a picture.",
     "remote_error": "The object could not be fetched; run the same command again to try it again.",
-    "too_large_remote": "The object is larger than SAFELIGHT_MAX_REMOTE_BYTES; raise it, or fetch "
-    "the object and scan the file.",
     "out_of_memory": "The file needs more than SAFELIGHT_DECODE_MEMORY_MB; raise it to examine it.",
     # of containers and what is in them
     "password_protected": "A password is needed; open it with that, and scan what is in it.",

@@ -156,8 +156,8 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
 def left_out_note(path: str | Path, name: str, count: int) -> str:
     """What to say of hashes of a kind that is not imported."""
     return (
-        f"{show_path(path)}: {count:,} hashes of the kind {name} were left out: only programs that "
-        "know that kind can compare them."
+        f"{show_path(path)}: left out {count:,} of the kind {name}: only programs that know that "
+        "kind can compare them."
     )
 
 

@@ -152,18 +152,20 @@ def _lists(about: Mapping[str, Any]) -> Iterator[Block]:
         yield Table(("hash file", "SHA-256"), (0.4, 0.6), [_file(file) for file in files])
     told = [one for one in against.get("facts") or () if isinstance(one, dict)]
     if told:
-        yield Table(("list", "what its source says"), (0.25, 0.75), [_list(one) for one in told])
+        columns = ("list", "meaning, source", "entries", "digest of its entries")
+        yield Table(columns, (0.22, 0.3, 0.12, 0.36), [_list(one) for one in told])
     for warning in against.get("warnings") or ():
         yield Text(plain(warning), alert=True)
 
 
-def _list(one: Mapping[str, Any]) -> tuple[Cell, Cell]:
-    lines = [
-        f"{name.replace('_', ' ')}: {_told(value)}"
-        for name, value in one.items()
-        if name != "name" and value not in (None, "", [], {})
-    ]
-    return Cell([_told(one.get("name"))]), Cell(["", *lines] if lines else [""])
+def _list(one: Mapping[str, Any]) -> tuple[Cell, ...]:
+    change = [f"as of its change {one['change']}"] if one.get("change") else []
+    return (
+        Cell([_told(one.get("name"))]),
+        Cell([_told(one.get("meaning")).replace("_", " "), _told(one.get("source"))]),
+        Cell([f"{_number(one.get('entries')):,}"]),
+        Cell([_told(one.get("digest")), *change], exact=True),
+    )
 
 
 def _file(file: Mapping[str, Any]) -> tuple[Cell, Cell]:

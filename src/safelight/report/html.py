@@ -28,12 +28,11 @@ ul {{ margin: .6rem 0; padding-left: 1.2rem; max-width: 46rem }}
 li {{ margin: .3rem 0 }}
 .alert {{ border-left: 4px solid #b3261e; background: #fbeeed; padding: .5rem .8rem }}
 table {{ border-collapse: collapse; width: 100%; table-layout: fixed; margin: .7rem 0 }}
-th, td {{ text-align: left; vertical-align: top; padding: .35rem .6rem .35rem 0;
+th, td {{ text-align: left; vertical-align: top; padding: .35rem .5rem .35rem .3rem;
   border-bottom: 1px solid var(--line); overflow-wrap: anywhere;
   font-variant-numeric: tabular-nums }}
 thead {{ display: table-header-group }}
-thead th {{ font-weight: 600; background: var(--back); padding-left: .3rem }}
-tbody td:first-child, tbody th {{ padding-left: .3rem }}
+thead th {{ font-weight: 600; background: var(--back) }}
 tbody th {{ font-weight: 400; color: var(--soft) }}
 tr {{ break-inside: avoid }}
 small {{ display: block; color: var(--soft); font-size: .8rem; line-height: 1.4 }}

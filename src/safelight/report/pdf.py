@@ -196,7 +196,7 @@ def _styles() -> dict[str, ParagraphStyle]:
         "cell": like("cell", fontSize=7.6, leading=10, spaceAfter=0),
         "exact": like("exact", fontSize=7.4, leading=9.6, spaceAfter=0, wordWrap="CJK"),
         "small": like(
-            "small", fontSize=6.6, leading=8.8, spaceAfter=0, textColor=_SOFT, wordWrap="CJK"
+            "small", fontSize=6.4, leading=8.6, spaceAfter=0, textColor=_SOFT, wordWrap="CJK"
         ),
     }
 
@@ -204,6 +204,7 @@ def _styles() -> dict[str, ParagraphStyle]:
 def _table_style(*, headed: bool) -> TableStyle:
     commands: list[Sequence[Any]] = [
         ("VALIGN", (0, 0), (-1, -1), "TOP"),
+        ("FONTNAME", (0, 0), (-1, -1), "Report"),
         ("LEFTPADDING", (0, 0), (-1, -1), 2),
         ("RIGHTPADDING", (0, 0), (-1, -1), 6),
         ("TOPPADDING", (0, 0), (-1, -1), 2.5),

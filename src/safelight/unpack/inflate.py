@@ -234,6 +234,8 @@ _ERRORS = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdE
 def _decompress(inflater: Inflater, data: bytes) -> bytes:
     try:
         return inflater.decompress(data, _PIECE_BYTES)
+    except MemoryError as exc:
+        raise could_not_check("out_of_memory") from exc
     except _ERRORS as exc:
         wants_memory = "emory" in str(exc)
         raise could_not_check("out_of_memory" if wants_memory else "member_damaged") from exc

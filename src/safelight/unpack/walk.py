@@ -9,6 +9,7 @@ from safelight.sniff import Sniffed
 from safelight.source import Source
 from safelight.unpack import mail, mbox, pdf, seven_zip, single, tar_reader, zip_reader
 from safelight.unpack.packed import Entry, PackedSource, Room
+from safelight.unpack.prepare import prepare
 from safelight.unpack.rules import (
     TOO_DEEP,
     UnpackLimits,
@@ -17,7 +18,7 @@ from safelight.unpack.rules import (
     is_container,
 )
 
-__all__ = ["ContainerFacts", "Item", "UnpackLimits", "is_container", "walk"]
+__all__ = ["ContainerFacts", "Item", "UnpackLimits", "is_container", "prepare", "walk"]
 
 Reader = Callable[[Source, Room], Iterator[Entry]]
 
@@ -156,6 +157,8 @@ def _look_at(source: Source) -> tuple[Sniffed, str | None]:
         return source.sniffed, None
     except CouldNotCheck as exc:
         return _UNKNOWN, exc.code
+    except MemoryError:
+        return _UNKNOWN, "out_of_memory"
     except OSError:
         return _UNKNOWN, "read_error"
 

@@ -1,8 +1,8 @@
 """Examining one shard: from its files to result rows."""
 
-import os
 import traceback
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,6 +20,7 @@ from safelight.matching.rules import judge
 from safelight.matching.step import Matcher
 from safelight.model import Depth, ItemAnswer, NotChecked
 from safelight.pipeline import answers
+from safelight.sandbox.far import FarFile
 
 TRY_AGAIN = ("remote_error",)  # codes of what another run may well fetch
 
@@ -70,22 +71,31 @@ class ShardRows:
                 yield scan_row(wanted.path, item.answer, item.members, more)
 
     def _items(self, wanted: Wanted) -> Iterator[ItemAnswer]:
-        fd = self._open(wanted)
-        if isinstance(fd, NotChecked):
-            yield self._unchecked(fd)
-            return
-        try:
-            yield from self._examined(fd)
-        except (Interrupted, SafelightError):
-            raise  # the sandbox or the disk: no file would do better
-        except Exception as exc:  # noqa: BLE001 - the worker loop: one file, one result
-            traceback.print_exception(exc)
-            message = f"{REASONS['internal']} ({type(exc).__name__})"
-            yield self._unchecked(NotChecked(code="internal", message=message))
-        finally:
-            os.close(fd)
+        with ExitStack() as stack:
+            fd = self._open(wanted, stack)
+            if isinstance(fd, NotChecked):
+                yield self._unchecked(fd)
+                return
+            try:
+                yield from self._unless_it_failed(fd, self._examined(fd))
+            except (Interrupted, SafelightError):
+                raise  # the sandbox or the disk: no file would do better
+            except Exception as exc:  # noqa: BLE001 - the worker loop: one file, one result
+                traceback.print_exception(exc)
+                message = f"{REASONS['internal']} ({type(exc).__name__})"
+                yield self._unchecked(NotChecked(code="internal", message=message))
 
-    def _examined(self, fd: int) -> Iterator[ItemAnswer]:
+    def _unless_it_failed(
+        self, fd: int | FarFile, items: Iterator[ItemAnswer]
+    ) -> Iterator[ItemAnswer]:
+        """The items; but of a file that could not be read to its end where it lies, say so."""
+        for item in items:
+            if not item.members and isinstance(fd, FarFile) and fd.failure is not None:
+                yield self._unchecked(not_checked("remote_error"))
+            else:
+                yield item
+
+    def _examined(self, fd: int | FarFile) -> Iterator[ItemAnswer]:
         depth = self._request.depth
         if self._shard.kind is ShardKind.TAR:
             inside = replace(depth, archives=True)
@@ -94,7 +104,7 @@ class ShardRows:
             return self._answers(fd, self._examiners.tables, depth)
         return self._answers(fd, self._examiners.files, depth)
 
-    def _answers(self, fd: int, examiner: Examiner, depth: Depth) -> Iterator[ItemAnswer]:
+    def _answers(self, fd: int | FarFile, examiner: Examiner, depth: Depth) -> Iterator[ItemAnswer]:
         return answers(
             fd,
             examiner=examiner,
@@ -103,11 +113,11 @@ class ShardRows:
             depth=depth,
         )
 
-    def _open(self, wanted: Wanted) -> int | NotChecked:
+    def _open(self, wanted: Wanted, stack: ExitStack) -> int | FarFile | NotChecked:
         if wanted.problem is not None:
             return wanted.problem
         try:
-            return self._files.open(wanted.path)
+            return stack.enter_context(self._files.opened(wanted.path))
         except BadPath:
             return not_checked("not_there" if self._is_named(wanted) else "vanished")
         except CouldNotCheck as exc:
