@@ -178,6 +178,12 @@ def test_every_decoder_that_may_be_used_is_for_pictures() -> None:
         assert av.codec.Codec(name, "r").type == "video"
 
 
+def test_the_length_of_a_file_that_does_not_tell_it_is_found() -> None:
+    live = clip(scene(1, 67), container="matroska", rate=10, muxer={"live": "1"})
+    assert opened(live)[0].duration == pytest.approx(6.7, abs=0.05)
+    assert opened(live, max_frames=2)[0].duration is None
+
+
 # ---- broken files ----
 
 

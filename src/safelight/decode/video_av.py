@@ -26,6 +26,7 @@ from safelight.decode.rules import DecodeLimits, could_not_check
 from safelight.decode.video_rules import (
     DECODERS,
     DEMUXERS,
+    LONGEST_STEP,
     Clock,
     KeyFramePicker,
     RegularPicker,
@@ -124,7 +125,7 @@ class _Reader:
         self._stream = stream = _choose(container)
         self._rate = _ratio(stream.average_rate) or _ratio(stream.base_rate)
         self._convert = VideoReformatter()
-        self._packets = 0
+        self._packets, self._end = 0, 0.0
         self.flags: set[str] = set()
         if self._only_keys:
             self.flags.add("key_frames_only")
@@ -168,14 +169,11 @@ class _Reader:
         DecodeLimits(max_pixels=self._limits.max_pixels).check_pixels(width or 1, height or 1)
 
     def _rest(self, video: Video, first: Frame, frames: Iterator[Frame]) -> Iterator[Frame]:
-        last = first.time or 0.0
         yield first
         del first  # its memory is wanted for the next one
-        for frame in frames:
-            last = frame.time or last
-            yield frame
+        yield from frames
         if video.duration is None and "frames_capped" not in self.flags:
-            video.duration = round(last + 1 / (self._rate or 25), 3)
+            video.duration = round(self._end, 3)
 
     def _frames(self) -> Iterator[Frame]:
         """The frames to hash, as they are decoded."""
@@ -210,10 +208,13 @@ class _Reader:
     def _shown(self) -> Iterator[_Shown]:
         clock = Clock(self._rate)
         for number, frame in enumerate(self._decoded()):
-            yield _Shown(number, clock.tell(self._stamp(frame.pts)), frame)
+            time = clock.tell(self._stamp(frame.pts))
+            self._end = time + (self._lasts(frame) or 1 / (self._rate or 25))
+            yield _Shown(number, time, frame)
 
     def _lasts(self, frame: VideoFrame) -> float:
-        return self._stamp(frame.duration) or 0.0
+        told = self._stamp(frame.duration) or 0.0
+        return told if 0 < told < LONGEST_STEP else 0.0
 
     def _picker(self) -> RegularPicker:
         if self._only_keys:
