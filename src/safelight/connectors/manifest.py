@@ -58,7 +58,7 @@ class ManifestColumns:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestRow:
-    """One row: its number from 1, the file as the row names it (empty: none), what is carried."""
+    """One row: its number from 0, the file as the row names it (empty: none), what is carried."""
 
     number: int
     file: str
@@ -118,7 +118,7 @@ def read_csv(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[Ma
     delimiter, names = _head(next(lines, None) or "")
     reader = ManifestReader(names, columns)
     rows = csv.reader(_blank_for_none(lines), delimiter=delimiter)
-    number = 0
+    number = -1
     while True:
         try:
             values = next(rows)
@@ -145,7 +145,7 @@ def _head(line: str) -> tuple[str, list[str]]:
 def read_json_lines(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[ManifestRow]:
     """The rows of JSON Lines. The columns are those of the first row that is an object."""
     reader: ManifestReader | None = None
-    number = 0
+    number = -1
     for line in _lines(stream):
         if line is not None and not line.strip():
             continue

@@ -158,6 +158,7 @@ class _Named:
     def __init__(self) -> None:
         # An empty name: a temporary database, held in memory until it is large, and no file's.
         self._database = sqlite3.connect("")
+        self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("CREATE TABLE named (path BLOB PRIMARY KEY) WITHOUT ROWID")
         self._any = False
 

@@ -1,5 +1,6 @@
 """A shard: the piece of a data set that is examined as a whole, and gets one part of the result."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -73,7 +74,8 @@ def batch(number: int, files: Iterable[Wanted]) -> Shard:
 def _fingerprint(files: Iterable[Wanted]) -> str:
     digest = blake2b(digest_size=16)
     for file in files:
-        for text in (file.path, file.tag.encode()):
+        facts = json.dumps(file.facts, sort_keys=True) if file.facts else ""
+        for text in (file.path, file.tag.encode(), facts.encode()):
             digest.update(b"%d:" % len(text) + text)
     return digest.hexdigest()
 
