@@ -29,6 +29,8 @@ def work(fd: int, request: dict[str, Any]) -> Generator[dict[str, Any], None, di
         return {"picture": {"frames": [{"pdq": "x"}]}, "digests": None}
     if wanted == b"lie about code":
         return {"code": "nothing found", "detail": "", "kind": "image", "format": "jpeg"}
+    if wanted == b"lie about grade":
+        return {**ABOUT, "graded": True}
     return (yield from examine_child.work(fd, request))
 
 

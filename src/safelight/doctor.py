@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from safelight import __version__, kernel
@@ -50,6 +51,7 @@ def examine_installation(settings: Settings, *, database: bool = True) -> Iterat
     yield Check("version", Health.OK, _version())
     yield from _guarded("home folder", lambda: _home(settings))
     yield from _guarded("decoding", lambda: _decoding(settings))
+    yield from _extras()
     if database:
         yield from _guarded("database", lambda: _database(settings))
     yield from _guarded("scans", lambda: _scans(settings))
@@ -90,7 +92,7 @@ def _home(settings: Settings) -> Iterator[Check]:
 def _decoding(settings: Settings) -> Iterator[Check]:
     with make_pool(settings, children=1) as pool:
         in_force = pool.self_test()
-    yield Check("decoding", Health.OK, "every picture format was decoded in a child process")
+    yield Check("decoding", Health.OK, "every format was decoded in a child process")
     lacking = [name for name in NEEDED_PROTECTION if not in_force[name]]
     if lacking:
         names = ", ".join(name.replace("_", " ") for name in lacking)
@@ -102,6 +104,21 @@ def _decoding(settings: Settings) -> Iterator[Check]:
     else:
         names = ", ".join(name.replace("_", " ") for name, value in in_force.items() if value)
         yield Check("decoding protection", Health.OK, f"in force: {names}")
+
+
+def _extras() -> Iterator[Check]:
+    """The packages that are not installed by default, and what goes without them."""
+    for part, package, what in (
+        ("video", "av", "videos are not checked"),
+        ("parquet", "pyarrow", "Parquet files are neither read nor written"),
+    ):
+        try:
+            found = f"{package} {version(package)}"
+        except PackageNotFoundError:
+            how = f'make extras, or: pip install "safelight[{part}]"'
+            yield Check(part, Health.ATTENTION, f"{package} is not installed, so {what}: {how}")
+        else:
+            yield Check(part, Health.OK, found)
 
 
 def _database(settings: Settings) -> Iterator[Check]:

@@ -82,6 +82,7 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"BZh", "archive", "bzip2"),
     (0, b"\xfd7zXZ\0", "archive", "xz"),
     (0, b"(\xb5/\xfd", "archive", "zstd"),
+    (0, b"P*M\x18", "archive", "zstd"),  # begins with a frame that holds nothing
     (0, b"LZIP", "archive", "lzip"),
     (0, b"\x04\x22M\x18", "archive", "lz4"),
     (0, b"\x1f\x9d", "archive", "compress"),
@@ -114,6 +115,11 @@ _SIGNATURES: tuple[tuple[int, bytes, str, str], ...] = (
     (0, b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "document", "ole"),
 )
 
+# Those that fit a file with this first byte, in the same order.
+_BY_FIRST_BYTE = [
+    [entry for entry in _SIGNATURES if entry[0] > 0 or entry[1][0] == first] for first in range(256)
+]
+
 _RIFF = {b"WEBP": ("image", "webp"), b"AVI ": ("video", "avi"), b"WAVE": ("audio", "wav")}
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis"}
@@ -122,7 +128,7 @@ _HEIF_BRANDS = _HEIC_BRANDS | {b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"ms
 
 def sniff(head: bytes) -> Sniffed:
     """Tell kind and format from the first HEAD_BYTES of a file."""
-    for offset, signature, kind, name in _SIGNATURES:
+    for offset, signature, kind, name in _BY_FIRST_BYTE[head[0]] if head else ():
         if head.startswith(signature, offset):
             return Sniffed(kind, name)
     if head[:4] == b"RIFF" and head[8:12] in _RIFF:

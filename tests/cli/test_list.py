@@ -49,7 +49,8 @@ def test_the_life_of_a_list(home: Path, tmp_path: Path) -> None:
 
     (first,) = _json(home, "list", "import", "one", file)
     rejects = Path(first.pop("rejects"))
-    assert first == {"list": "one", "added": 2, "already_there": 0, "rejected": 1}
+    counts = {"list": "one", "added": 2, "already_there": 0, "rejected": 1, "left_out": {}}
+    assert first == counts
     row = {"line": 4, "reason": "not hexadecimal", "text": "zz,3"}
     assert json.loads(rejects.read_text()) == row
     assert rejects.stat().st_mode & 0o777 == 0o600
@@ -62,22 +63,26 @@ def test_the_life_of_a_list(home: Path, tmp_path: Path) -> None:
         "already_there": 2,
         "rejected": 1,
         "rejects": str(chosen),
+        "left_out": {},
     }
 
     (listed,) = _json(home, "list", "ls")
-    assert listed["entries"] == {"pdq": 0, "md5": 2, "sha1": 0, "sha256": 0}
+    assert listed["entries"] == {"pdq": 0, "md5": 2, "sha1": 0, "sha256": 0, "vpdq": 0}
     (counted,) = _json(home, "list", "count", "one")
     assert counted == {"list": "one", "total": 2, "entries": listed["entries"]}
     shown = _json(home, "list", "show", "one")
     assert [entry["value"] for entry in shown] == ["01234567…", "fedcba98…"]
-    assert shown[0]["assertions"] == [{"source": "Source", "id": "1", "class": ""}]
+    (said,) = shown[0]["assertions"]
+    assert said.pop("asserted_at")
+    told = {"source": "Source", "id": "1", "class": "", "retracted_at": None, "derived_from": ""}
+    assert said == told
     text = _safelight(home, "list", "show", "one")
     assert "01234567…" in text.stdout
     assert M not in text.stdout
     assert "does not permit their export" in text.stderr
 
     _safelight(home, "list", "disable", "one")
-    assert _json(home, "list", "ls")[0]["enabled"] is False
+    assert _json(home, "list", "ls")[0]["state"] == "disabled"
     _safelight(home, "list", "enable", "one")
     assert "--yes" in _safelight(home, "list", "delete", "one", code=2).stderr
     _safelight(home, "list", "delete", "one", "--yes")
@@ -98,7 +103,7 @@ def test_whole_values_are_an_export(home: Path, tmp_path: Path) -> None:
     (shown,) = _json(home, "list", "show", "open")
     assert shown["value"] == M
     said = [("S", "A-1", "B"), ("S", "A-2", "C")]
-    assert [tuple(one.values()) for one in shown["assertions"]] == said
+    assert [(one["source"], one["id"], one["class"]) for one in shown["assertions"]] == said
     text = _safelight(home, "list", "show", "open").stdout
     assert all(word in text for word in (M, "A-1", "A-2"))
     old = ("list", "create", "old", "--source", "S", "--purpose", "export")

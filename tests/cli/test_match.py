@@ -43,7 +43,7 @@ def test_json_has_a_row_for_every_hash_in_order(
     texts = [NOWHERE, near(pdq, 5), f"SHA-256:{sha256.upper()}"]
     ran = safelight("match", *texts, "--hashes", known, "--output", "json")
     assert (ran.code, ran.err) == (1, "")
-    same = {"list": "known.csv", "entry": 2, "orientation": "identity", "frame": 0}
+    same = {"list": "known.csv", "entry": 2, "class": "", "orientation": "identity", "frame": 0}
     assert ran.rows == [
         {"hash": NOWHERE, "matches": []},
         {"hash": texts[1], "matches": [{**same, "algorithm": "pdq", "distance": 5}]},

@@ -9,20 +9,29 @@ from types import ModuleType
 import pytest
 from pages import DOCS, ROOT
 
-from safelight.bulk.rows import hash_row, scan_row
+from safelight.bulk.rows import exhibit_fields, hash_row, scan_row
+from safelight.bulk.stamp import Stamp
 from safelight.decode.rules import FLAGS, REASONS
 from safelight.matching.rules import Hit, MatchPolicy, judge
 from safelight.model import (
     Algorithm,
     Answer,
+    Container,
     Digests,
     FrameHashes,
+    FrameSampling,
+    Grade,
     HashMode,
     ImageHashes,
     Item,
     Match,
+    Member,
     NotChecked,
+    Scene,
+    Skipped,
     Verdict,
+    VideoHashes,
+    VideoMatch,
 )
 from safelight.settings import Settings
 
@@ -113,6 +122,26 @@ def answer(examined: ImageHashes | NotChecked) -> Answer:
 
 BROKEN = NotChecked(code="empty", message="The file is empty.")
 NOT_UTF8 = b"\xff"
+GRADE = Grade(file="a.jsonl", verdict="known", their_class="A1")
+SKIPPED = Skipped(digests=DIGESTS, kind="image", format="gif", grade=GRADE)
+SCENE = Scene(start=1, end=2, list_start=3, list_end=4)
+VIDEO_MATCH = Match(
+    list_name="a", entry=1, algorithm=Algorithm.VPDQ, distance=2, time=1.5,
+    video=VideoMatch(query_percent=10, list_percent=90, scenes=(SCENE,)),
+)  # fmt: skip
+VIDEO = VideoHashes(
+    digests=DIGESTS, format="mp4", width=8, height=9, duration=2.0,
+    sampling=FrameSampling.SECOND, frames=(frame(0),),
+)  # fmt: skip
+OF_VIDEO = Answer(
+    verdict=Verdict.SIMILAR, reasons=(), matches=(VIDEO_MATCH,), examined=VIDEO,
+    observed=(VIDEO_MATCH,),
+)  # fmt: skip
+CONTAINER = Container(digests=DIGESTS, kind="archive", format="zip", members=1)
+OF_CONTAINER = Answer(verdict=Verdict.NO_MATCH, reasons=(), examined=CONTAINER)
+OF_SKIPPED = Answer(verdict=Verdict.SKIPPED, reasons=(), examined=SKIPPED)
+MEMBER = Member(name=NOT_UTF8, kind="archive_member", modified="2026-01-02T03:04:06")
+STAMP = Stamp(size=7, modified="m", changed="c", accessed="a", born="b")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +149,9 @@ NOT_UTF8 = b"\xff"
     [
         scan_row(NOT_UTF8, answer(image(frame(0)))),
         scan_row(b"a", answer(BROKEN)),
+        scan_row(b"a", OF_VIDEO),
+        scan_row(b"a", OF_CONTAINER, [MEMBER]),
+        scan_row(b"a", OF_SKIPPED, more=exhibit_fields("E/1", OF_SKIPPED, STAMP)),
         hash_row(NOT_UTF8, Item(examined=image(frame(0)))),
         hash_row(b"a", Item(examined=image(frame(0), frame(1)))),
         hash_row(b"a", Item(examined=BROKEN)),
@@ -128,8 +160,14 @@ NOT_UTF8 = b"\xff"
 def test_every_field_of_a_row_is_documented(row):
     page = reference("scan-results.md")
     names = set(row)
-    for inner in (*row.get("matches", ()), *row.get("frames", ()), row.get("error", {})):
+    frames = row.get("frames", ())
+    lists = [row.get(name, ()) for name in ("matches", "derivation", "observed")]
+    lists.append(frames if isinstance(frames, list) else ())
+    for inner in [one for some in lists for one in some]:
         names |= set(inner)
+        names |= {name for scene in inner.get("scenes", ()) for name in scene}
+    for name in ("error", "times", "earlier"):
+        names |= set(row.get(name, {}))
     assert {name for name in names if f"`{name}`" not in page} == set()
 
 

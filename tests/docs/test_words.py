@@ -31,6 +31,9 @@ ALLOWED = (
 )
 
 
+PRINTING = ("cli", "report", "validation")
+
+
 def test_every_table_has_its_noun():
     missing = {
         name for name in metadata.tables if name not in GLOSSARY and name.lower() not in NOUNS
@@ -59,7 +62,9 @@ def test_the_glossary_uses_our_words_outside_its_table_of_them():
 
 
 @pytest.mark.parametrize(
-    "path", sorted((ROOT / "src/safelight/cli").glob("*.py")), ids=lambda p: p.name
+    "path",
+    sorted(path for folder in PRINTING for path in (ROOT / "src/safelight" / folder).glob("*.py")),
+    ids=lambda path: f"{path.parent.name}/{path.name}",
 )
 def test_what_the_commands_print_uses_our_words(path: Path):
     printed = "\n".join(texts_of(ast.parse(path.read_text("utf-8"))))

@@ -8,20 +8,27 @@ from safelight.matching.rules import (
     PARTIAL,
     Hit,
     MatchPolicy,
+    Standing,
     best_per_entry,
+    clock,
     fully_checked,
     judge,
     needs_exact,
 )
 from safelight.model import (
     Algorithm,
+    Container,
     Digests,
     FrameHashes,
+    FrameSampling,
     HashMode,
     ImageHashes,
     Match,
     NotChecked,
+    Scene,
     Verdict,
+    VideoHashes,
+    VideoMatch,
 )
 
 POLICY = MatchPolicy(radius=31, min_quality=50)
@@ -48,9 +55,54 @@ def picture(quality=100, flags=(), mode=HashMode.EXACT, stored_quality=None):
     )
 
 
-def hit(distance=0, quality=100, algorithm=Algorithm.PDQ, entry=1, list_name="demo"):
+def hit(
+    distance=0,
+    quality=100,
+    algorithm=Algorithm.PDQ,
+    entry=1,
+    list_name="demo",
+    standing=Standing.COUNTS,
+):
     match = Match(list_name=list_name, entry=entry, algorithm=algorithm, distance=distance)
-    return Hit(match=match, quality=quality)
+    return Hit(match=match, quality=quality, standing=standing)
+
+
+def movie(flags=(), qualities=(100,)):
+    frames = tuple(
+        FrameHashes(number=number, quality=quality, dihedral=("ab" * 32,) * 8, time=float(number))
+        for number, quality in enumerate(qualities)
+    )
+    return VideoHashes(
+        digests=DIGESTS,
+        format="mp4",
+        width=10,
+        height=10,
+        duration=None,
+        sampling=FrameSampling.SECOND,
+        frames=frames,
+        flags=flags,
+    )
+
+
+def in_video(scenes=1):
+    some = tuple(
+        Scene(start=100.0 * at, end=100.0 * at + 9, list_start=3600.0, list_end=3609.0)
+        for at in range(scenes)
+    )
+    match = Match(
+        list_name="demo",
+        entry=1,
+        algorithm=Algorithm.VPDQ,
+        distance=0,
+        orientation="flip_horizontal",
+        time=0.0,
+        video=VideoMatch(query_percent=12.5, list_percent=100.0, scenes=some),
+    )
+    return Hit(match=match)
+
+
+def archive(flags=()):
+    return Container(digests=DIGESTS, kind="archive", format="zip", members=2, flags=flags)
 
 
 UNREAD = NotChecked(code="damaged", message="cannot be decoded", digests=DIGESTS)
@@ -73,6 +125,12 @@ UNREAD = NotChecked(code="damaged", message="cannot be decoded", digests=DIGESTS
         (picture(), [hit(0, entry=1), hit(20, entry=2)], Verdict.KNOWN),
         # could not be checked is a result of its own
         (UNREAD, [], Verdict.UNREADABLE),
+        # a video that is in part the same, even wholly, is similar
+        (movie(), [in_video()], Verdict.SIMILAR),
+        (movie(), [], Verdict.NO_MATCH),
+        # what was opened for its members is known by its bytes only
+        (archive(), [hit(algorithm=Algorithm.SHA256)], Verdict.KNOWN),
+        (archive(), [], Verdict.NO_MATCH),
         # decoded in part and nothing near: still no match, but not fully checked (below)
         (picture(flags=("truncated",)), [], Verdict.NO_MATCH),
     ],
@@ -111,6 +169,39 @@ def test_verdict(examined, hits, verdict):
             [],
             ("truncated: only the part of the picture that could be decoded was compared",),
         ),
+        (
+            movie(flags=("truncated", "damaged")),
+            [],
+            (
+                "truncated: only the part of the video that could be decoded was compared",
+                "damaged: the video was decoded with errors, its hash may be off",
+            ),
+        ),
+        # dark frames are nothing special; a video of nothing else is
+        (movie(qualities=(100, 3)), [], ()),
+        (
+            movie(qualities=(3, 4)),
+            [],
+            (
+                "low_quality: no frame of the video has a PDQ quality of 50 or more, so none was"
+                " compared",
+            ),
+        ),
+        (
+            movie(),
+            [in_video(5)],
+            (
+                "near_vpdq: 12.5 % of the frames are in the video of entry 1 of list demo,"
+                " mirrored, and 100 % of its frames in this one; 0:00 to 0:09 is 1:00:00 to"
+                " 1:00:09 there, 1:40 to 1:49 is 1:00:00 to 1:00:09 there, 3:20 to 3:29 is 1:00:00"
+                " to 1:00:09 there, and 2 more (radius 31)",
+            ),
+        ),
+        (
+            archive(flags=("too_deep",)),
+            [],
+            ("too_deep: files packed into files in it are nested too deep to be looked at",),
+        ),
     ],
 )
 def test_reasons(examined, hits, reasons):
@@ -126,6 +217,12 @@ def test_reasons(examined, hits, reasons):
         (picture(flags=("damaged",)), False),
         (picture(flags=("pages", "more_pictures_missing")), False),
         (picture(flags=("animated", "frames_capped")), False),
+        (movie(), True),
+        (movie(flags=("key_frames_only",)), False),
+        (movie(flags=("more_streams",)), False),
+        (archive(), True),
+        (archive(flags=("too_many_members",)), False),
+        (archive(flags=("pictures_only",)), False),
         (UNREAD, False),
     ],
 )
@@ -171,6 +268,96 @@ def test_the_nearest_hit_of_each_entry_is_kept_and_digests_come_first():
 )
 def test_which_fast_hashes_are_examined_again(examined, hits, again):
     assert needs_exact(examined, hits) is again
+
+
+def test_lists_in_observe_mode_have_no_part_in_the_verdict():
+    seen = hit(algorithm=Algorithm.MD5, list_name="new", standing=Standing.OBSERVED)
+    answer = judge(picture(), [seen], POLICY)
+    assert (answer.verdict, answer.reasons, answer.matches) == (Verdict.NO_MATCH, (), ())
+    assert answer.observed == (seen.match,)
+    counted = hit(2)
+    answer = judge(picture(), [seen, counted], POLICY)
+    assert (answer.verdict, answer.matches) == (Verdict.SIMILAR, (counted.match,))
+    assert answer.observed == (seen.match,)
+
+
+def ignorable(**more):
+    return hit(entry=9, list_name="nsrl", standing=Standing.IGNORE, **more)
+
+
+ON_LIST = (
+    "on_ignore_list: byte for byte the file of entry 9 of list nsrl, whose files are not looked at"
+    " further"
+)
+
+
+@pytest.mark.parametrize(
+    ("hits", "verdict", "reasons"),
+    [
+        # a file to ignore is near nothing
+        ([], Verdict.NO_MATCH, (ON_LIST,)),
+        (
+            [hit(4)],
+            Verdict.NO_MATCH,
+            (
+                ON_LIST,
+                "ignored_near: near_pdq: 4 of 256 bits from entry 1 of list demo (radius 31)",
+            ),
+        ),
+        # of low quality even equality is near only
+        (
+            [hit(0, quality=3)],
+            Verdict.NO_MATCH,
+            (
+                ON_LIST,
+                "ignored_near: same_pdq_low_quality: the PDQ hash is that of entry 1 of list demo,"
+                " but at quality 3 it says little",
+            ),
+        ),
+        # but what is exact on another list stays, and all that is near with it
+        (
+            [hit(algorithm=Algorithm.MD5), hit(4, entry=2)],
+            Verdict.KNOWN,
+            (
+                "same_md5: byte for byte the file of entry 1 of list demo",
+                "near_pdq: 4 of 256 bits from entry 2 of list demo (radius 31)",
+            ),
+        ),
+        ([hit(0)], Verdict.KNOWN, ("same_pdq: the PDQ hash is that of entry 1 of list demo",)),
+    ],
+)
+def test_a_file_to_ignore_is_similar_to_nothing(hits, verdict, reasons):
+    answer = judge(picture(), [ignorable(algorithm=Algorithm.SHA256), *hits], POLICY)
+    assert (answer.verdict, answer.reasons) == (verdict, reasons)
+    found = [one.match for one in hits] if verdict is Verdict.KNOWN else []
+    assert list(answer.matches) == found
+
+
+def test_only_an_equal_digest_makes_a_file_one_to_ignore():
+    for near in (ignorable(), ignorable(distance=3)):
+        answer = judge(picture(), [near, hit(4)], POLICY)
+        assert answer.verdict is Verdict.SIMILAR
+        assert answer.matches == (hit(4).match,)
+        assert judge(picture(), [near], POLICY).reasons == ()
+
+
+def test_a_file_to_ignore_that_could_not_be_checked_stays_unchecked():
+    answer = judge(UNREAD, [ignorable(algorithm=Algorithm.MD5)], POLICY)
+    assert answer.verdict is Verdict.UNREADABLE
+    assert answer.reasons == (ON_LIST, "damaged: cannot be decoded")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (75.9, "1:15"), (3600, "1:00:00"), (86_399, "23:59:59")]
+)
+def test_times_are_written_as_on_a_player(seconds, text):
+    assert clock(seconds) == text
+
+
+@pytest.mark.parametrize(("percent", "seconds"), [(0, 5), (101, 5), (50, 0.5), (50, float("nan"))])
+def test_a_policy_for_videos_that_cannot_work_is_refused(percent, seconds):
+    with pytest.raises(BadInput, match="cannot be used"):
+        MatchPolicy(radius=31, min_quality=50, video_percent=percent, scene_seconds=seconds)
 
 
 @pytest.mark.parametrize(("radius", "min_quality"), [(-1, 50), (65, 50), (300, 50), (31, 101)])

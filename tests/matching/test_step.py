@@ -1,11 +1,13 @@
 """Searching loaded lists: orientations, frames, stored pixels, qualities, digests."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from pictures import hashes, saved
 from PIL import Image
 
-from safelight.matching.rules import MatchPolicy, judge
+from safelight.matching.rules import MatchPolicy, Standing, judge
 from safelight.matching.step import Matcher
 from safelight.model import (
     ORIENTATIONS,
@@ -201,3 +203,35 @@ def test_nothing_loaded_matches_nothing():
     assert len(matcher) == 0
     assert matches(matcher, picture(frame())) == []
     assert matcher.hash_hits(Algorithm.MD5, bytes(16), POLICY) == []
+
+
+def test_every_hit_says_what_its_list_is_for():
+    same = [entries(Algorithm.PDQ, HASHES[:1], [number], lists=[number]) for number in range(4)]
+    matcher = Matcher(
+        ["plain", "seen", "ignored", "both"],
+        same,
+        observed=frozenset({"seen", "both"}),
+        ignore=frozenset({"ignored", "both"}),
+    )
+    hits = matcher.hits(picture(frame()), POLICY)
+    assert {hit.match.list_name: hit.standing for hit in hits} == {
+        "plain": Standing.COUNTS,
+        "seen": Standing.OBSERVED,
+        "ignored": Standing.IGNORE,
+        "both": Standing.OBSERVED,
+    }
+    answer = judge(picture(frame()), hits, POLICY)
+    assert [match.list_name for match in answer.matches] == ["plain"]
+    assert [match.list_name for match in answer.observed] == ["both", "seen"]
+
+
+def test_the_class_of_an_entry_is_told():
+    some = entries(Algorithm.PDQ, HASHES[:2], [1, 2])
+    told = replace(some, classes=np.array([1, 0], np.int32), class_names=("", "A2"))
+    more = replace(
+        entries(Algorithm.MD5, [bytes(16)], [3]), classes=np.zeros(1, np.int32), class_names=("C",)
+    )
+    found = matches(Matcher(["demo"], [some, told, more]), picture(frame()))
+    assert [(match.entry, match.their_class) for match in found] == [(3, "C"), (1, ""), (2, "")]
+    found = matches(Matcher(["demo"], [told]), picture(frame()))
+    assert [(match.entry, match.their_class) for match in found] == [(1, "A2"), (2, "")]

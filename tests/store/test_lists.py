@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
 from safelight.matching.load import Sources, load_lists
+from safelight.matching.rules import MatchPolicy, Standing
 from safelight.model import Algorithm, HashRow
 from safelight.store import audit, imports, lists
 from safelight.store.database import Store
@@ -160,3 +161,32 @@ def test_which_lists_are_matched_against(store: Store) -> None:
     for name in ("off", "old"):
         with pytest.raises(NotPermitted), store.transaction() as tx:
             lists.lists_for_matching(tx, ["good", name], now=NOW)
+
+
+def test_what_is_observed_or_ignored_is_told_and_changes_no_verdict(store: Store) -> None:
+    rows = {name: HashRow(1, Algorithm.MD5, bytes([n]) * 16) for n, name in enumerate("abc")}
+    with store.transaction() as tx:
+        for name, row in rows.items():
+            made = lists.create(tx, _new(name, meaning="ignore" if name == "c" else "unverified"))
+            imports.import_entries(tx, made, [row])
+            if name == "b":
+                lists.set_state(tx, made, "observe")
+        loaded = load_lists(tx, Sources(), now=NOW)
+        lists.set_state(tx, lists.get(tx, "b"), "enabled")
+        enabled = load_lists(tx, Sources(), now=NOW)
+    assert (loaded.observed, loaded.ignore) == ({"b"}, {"c"})
+    assert [(one.name, one.source, one.change, one.entries) for one in loaded.about] == [
+        ("a", "Source", 1, 1),
+        ("b", "Source", 1, 1),
+        ("c", "Source", 1, 1),
+    ]
+    policy = MatchPolicy(radius=31, min_quality=50)
+    hits = [loaded.matcher.hash_hits(Algorithm.MD5, row.value, policy) for row in rows.values()]
+    assert [[(hit.match.list_name, hit.standing) for hit in some] for some in hits] == [
+        [("a", Standing.COUNTS)],
+        [("b", Standing.OBSERVED)],
+        [("c", Standing.IGNORE)],
+    ]
+    # the same entries with another say over the verdict are not the same lists
+    assert enabled.fingerprint != loaded.fingerprint
+    assert [one.digest for one in enabled.about] == [one.digest for one in loaded.about]

@@ -6,7 +6,7 @@ import struct
 import zipfile
 
 import pytest
-from archives import Seen, on_disk, seen, walked, zipped
+from archives import Seen, on_disk, walked, zipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -147,8 +147,18 @@ def test_a_size_that_lies_is_damage(size: int) -> None:
 
 
 def test_bytes_in_front_and_behind() -> None:
-    source = MemorySource(b"PK00" + zipped(FILES) + b"some notes")
-    assert [seen(item) for item in walk(source)] == expected(FILES)
+    made = b"PK00" + zipped(FILES)
+    assert walked(made + b"\0\r\n") == expected(FILES)
+    assert walked(made + b"some notes") == expected(FILES, ("members_missing",))
+
+
+@pytest.mark.parametrize(
+    ("comment", "flags"), [(b"a comment", ()), (b"\xff\xd8\xff\xe0", ("members_missing",))]
+)
+def test_comments(comment: bytes, flags: tuple[str, ...]) -> None:
+    made = zipped(FILES)
+    made = made[:-2] + len(comment).to_bytes(2, "little") + comment
+    assert walked(made) == expected(FILES, flags)
 
 
 def test_members_that_are_not_on_the_list_are_missed() -> None:

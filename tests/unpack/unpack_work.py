@@ -6,13 +6,13 @@ from typing import Any
 from safelight.decode.picture import prepare_child
 from safelight.errors import CouldNotCheck
 from safelight.source import Source
-from safelight.unpack import prepare as unpack_prepare
+from safelight.unpack import walk as unpack
 from safelight.unpack.walk import Item, UnpackLimits, walk
 
 
 def prepare() -> None:
     prepare_child()
-    unpack_prepare.prepare()
+    unpack.prepare()
 
 
 def work(fd: int, request: dict[str, Any]) -> dict[str, Any]:

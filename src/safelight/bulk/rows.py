@@ -113,11 +113,16 @@ def _facts(examined: Examined) -> dict[str, Any]:
 
 
 def exhibit_fields(exhibit: str, answer: Answer, stamp: Stamp | None) -> dict[str, Any]:
-    """What a row tells of an exhibit's item: `exhibit`, `size`, and `times` of what is a file."""
+    """What a row tells of an exhibit's item, for those it is handed on to.
+
+    `exhibit`, the further digests, `size`, and `times` of what is a file.
+    """
     digests = answer.examined.digests
-    size = None if digests is None else digests.size
-    told = {"size": size} if stamp is None else stamp.to_json()
-    return {"exhibit": exhibit, **told}
+    told: dict[str, Any] = {"size": digests.size if digests else None}
+    if stamp is not None:
+        told = stamp.to_json()
+    named = {name: getattr(digests, name, None) for name in ("md5", "sha1")}
+    return {"exhibit": exhibit, **named, **told}
 
 
 def hash_row(path: bytes, item: Item) -> dict[str, Any]:

@@ -29,9 +29,11 @@ COMMANDS = {
     "hash": "Hash files: MD5, SHA-1, SHA-256 and PDQ.",
     "scan": "Scan files and folders for what is on hash lists.",
     "match": "Look up hashes on hash lists.",
+    "report": "Write a report of a scan, to print or for other programs.",
     "list": "Create, import, show and manage hash lists.",
     "audit": "Show and verify the audit trail.",
     "demo": "Scan a made-up folder of ordinary pictures, to see how it works.",
+    "validate": "Check, on made files whose results are known, that it works as it should.",
     "doctor": "Check the installation and say what is wrong.",
 }
 

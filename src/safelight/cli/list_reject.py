@@ -57,7 +57,8 @@ def _show_files(folder: Path, output: Output) -> None:
 
 
 def _show_rows(path: Path, limit: int, output: Output) -> None:
-    shown, more = [], 0
+    shown: list[tuple[str, ...]] = []
+    more = 0
     for row in _rows(path):
         if output is Output.JSON:
             emit(row)

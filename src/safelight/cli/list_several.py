@@ -1,6 +1,6 @@
 """Merge and compare lists, take back what a source said, and count."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Annotated
 
 import typer
@@ -95,7 +95,7 @@ def stats(
     _print_figures(found)
     if shared:
         rows = [(one.first, one.second, f"{one.both:,}") for one in shared]
-        print_table("Entries on two lists", ("list", "other", "both"), rows)
+        _titled("Entries on two lists", ("list", "other", "both"), rows)
 
 
 def retract(
@@ -135,19 +135,19 @@ def _print_figures(found: dict[str, statistics.Figures]) -> None:
         )
         for name, figures in found.items()
     ]
-    print_table("Entries", heads, rows)
+    _titled("Entries", heads, rows)
     sources = [
         (name, one.source, f"{one.assertions:,}", f"{one.retracted:,}", f"{one.derived:,}")
         for name, figures in found.items()
         for one in figures.sources
     ]
-    print_table("Sources", ("list", "source", "assertions", "retracted", "from lists"), sources)
+    _titled("Sources", ("list", "source", "assertions", "retracted", "from lists"), sources)
     months = [
         (name, month, f"{number:,}")
         for name, figures in found.items()
         for month, number in figures.months.items()
     ]
-    print_table("Ages", ("list", "added in", "entries"), months)
+    _titled("Ages", ("list", "added in", "entries"), months)
     matched = [
         (name, str(one.entry), one.algorithm.value, f"{one.matches:,}", f"{one.last_at:%Y-%m-%d}")
         for name, figures in found.items()
@@ -155,7 +155,12 @@ def _print_figures(found: dict[str, statistics.Figures]) -> None:
     ]
     if matched:
         heads = ("list", "entry", "algorithm", "matches", "last")
-        print_table("Most matched", heads, matched)
+        _titled("Most matched", heads, matched)
+
+
+def _titled(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    typer.echo(title)
+    print_table("", heads, rows)
 
 
 def _exportable(list_: lists.HashList) -> bool:
@@ -184,5 +189,8 @@ Examples:
   safelight list stats
   safelight list stats hotline --output json
 """,
-    "retract": '\b\nExample:\n  safelight list retract hotline --source "Example hotline" --id A-17\n',
+    "retract": """\b
+Example:
+  safelight list retract hotline --source "Example hotline" --id A-17
+""",
 }

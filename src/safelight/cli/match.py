@@ -1,6 +1,6 @@
 """`safelight match`: bare hashes against hash lists."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,7 +15,7 @@ from safelight.cli.output import Output, OutputOption, emit, print_table, say
 from safelight.cli.work import load_matcher
 from safelight.connectors.hash_files import parse_hash
 from safelight.matching.load import Sources
-from safelight.matching.rules import Hit, MatchPolicy
+from safelight.matching.rules import Hit, MatchPolicy, Standing
 from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS
 from safelight.settings import load_settings
 
@@ -60,11 +60,28 @@ def command(
     ]
     if output is Output.JSON:
         for text, _ in queries:
-            matches = [hit.match.to_json() for query, hit in found if query == text]
-            emit({"hash": text, "matches": matches})
+            emit(_row(text, [hit for query, hit in found if query == text]))
     else:
         _print(found)
-    raise typer.Exit(1 if found else 0)
+    raise typer.Exit(1 if any(hit.standing is Standing.COUNTS for _, hit in found) else 0)
+
+
+def _row(text: str, hits: list[Hit]) -> dict[str, Any]:
+    """The matches of one hash, and apart from them those that change no verdict."""
+    row: dict[str, Any] = {"hash": text}
+    for name, standing in _STANDINGS.items():
+        matches = [hit.match.to_json() for hit in hits if hit.standing is standing]
+        if matches or standing is Standing.COUNTS:
+            row[name] = matches
+    return row
+
+
+_STANDINGS = {
+    "matches": Standing.COUNTS,
+    "observed": Standing.OBSERVED,
+    "to_ignore": Standing.IGNORE,
+}
+_SAID = {Standing.COUNTS: "", Standing.OBSERVED: " (observed)", Standing.IGNORE: " (to ignore)"}
 
 
 def _print(found: list[tuple[str, Hit]]) -> None:
@@ -74,7 +91,7 @@ def _print(found: list[tuple[str, Hit]]) -> None:
     rows = [
         (
             text,
-            hit.match.list_name,
+            hit.match.list_name + _SAID[hit.standing],
             str(hit.match.entry),
             hit.match.algorithm.value,
             str(hit.match.distance),

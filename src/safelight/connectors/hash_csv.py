@@ -5,13 +5,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 
-from safelight.connectors.hash_records import column, plain_record, record_rows
+from safelight.connectors.hash_records import column, plain_record, record_rows, usual_algorithm
 from safelight.connectors.hash_text import SHOWN, Row
 from safelight.model import Algorithm, HashRow, RejectedRow
 
 _HASH_LIKE = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32}")
 _FIELD_LIMIT = 1 << 16  # characters in one field
-_KNOWN_QUALITIES = {"": None, **{str(number): number for number in range(101)}}
+_QUALITIES = {"": None, **{str(number): number for number in range(101)}}
 
 
 def csv_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
@@ -102,16 +102,12 @@ def _quick(names: Sequence[str]) -> Callable[[int, list[str]], HashRow | None] |
 
     There is no such reader for a header that names several hashes, or something twice.
     """
-    used = [name for name in names if name]
-    hashes = [name for name in used if name in list(Algorithm)]
-    more = set(used) - set(hashes)
-    if len(hashes) != 1 or len(used) != len(set(used)) or not more <= {"quality", "id", "class"}:
+    algorithm = usual_algorithm(names)
+    if algorithm is None:
         return None
-    algorithm, count = Algorithm(hashes[0]), len(names)
-    if algorithm is Algorithm.VPDQ:
-        return None
-    where = {name: names.index(name) for name in used}
-    at, digits = where[hashes[0]], 2 * algorithm.size
+    count = len(names)
+    where = {name: names.index(name) for name in names if name}
+    at, digits = where[algorithm], 2 * algorithm.size
     # A cell that is not there is the empty one behind the last.
     quality_at, id_at, class_at = (where.get(name, count) for name in ("quality", "id", "class"))
     is_pdq = algorithm is Algorithm.PDQ
@@ -122,13 +118,13 @@ def _quick(names: Sequence[str]) -> Callable[[int, list[str]], HashRow | None] |
         cells.append("")
         quality, their_id, their_class = cells[quality_at], cells[id_at], cells[class_at]
         cells.pop()
-        if quality not in _KNOWN_QUALITIES or not (their_id + their_class).isascii():
+        if quality not in _QUALITIES or not (their_id + their_class).isascii():
             return None
         return plain_record(
             number,
             algorithm,
             cells[at],
-            _KNOWN_QUALITIES[quality] if is_pdq else None,
+            _QUALITIES[quality] if is_pdq else None,
             their_id.strip(),
             their_class.strip(),
         )

@@ -12,7 +12,6 @@ Reading is streamed; every row becomes a HashRow or a RejectedRow with its line 
 """
 
 import io
-import json
 import os
 import re
 from collections import Counter
@@ -22,14 +21,12 @@ from pathlib import Path
 
 from safelight.connectors import hash_exchange
 from safelight.connectors.hash_csv import csv_rows, delimiter, split
+from safelight.connectors.hash_json import json_rows
 from safelight.connectors.hash_records import (
     OF_NOTHING,
     column,
-    further_hashes,
     parse,
     record_rows,
-    video_of,
-    words,
 )
 from safelight.connectors.hash_text import (
     LONGEST_LINE,
@@ -230,7 +227,7 @@ def _rows(
     if form is HashFormat.THREATEXCHANGE:
         return hash_exchange.signal_rows(lines, algorithm)
     if form is HashFormat.JSONL:
-        return _json_rows(lines, algorithm)
+        return json_rows(lines, algorithm)
     if form is HashFormat.CSV:
         return csv_rows(lines, algorithm)
     return _hex_rows(lines, algorithm)
@@ -281,29 +278,6 @@ def _hex_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
             yield RejectedRow(number, parsed, text[:SHOWN])
         else:
             yield HashRow(number, *parsed)
-
-
-# -- JSON Lines ------------------------------------------------------------------------------
-
-
-def _json_rows(lines: Iterable[str], stated: Algorithm | None) -> Iterator[Row]:
-    for number, line in enumerate(lines, 1):
-        text = line.strip()
-        if not text or text[0] == "#":
-            continue
-        if text in ("[", "]"):
-            continue  # an array of objects, one a line
-        try:
-            data = json.loads(text.removesuffix(","))
-        except (ValueError, RecursionError):
-            data = None
-        if not isinstance(data, dict):
-            yield RejectedRow(number, "not one JSON object in one line", text[:SHOWN])
-            continue
-        video = video_of(data)
-        is_ours = video is None and ("frames" in data or "stored_dihedral" in data)
-        more = further_hashes(data) if is_ours else ()
-        yield from record_rows(number, words(data), stated, text, more, video)
 
 
 # -- videos ----------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ _NOT_EXACT = (
 )
 
 _BY_DIGITS = {32: Algorithm.MD5, 40: Algorithm.SHA1, 64: Algorithm.PDQ}
+_PLAIN = frozenset(Algorithm) - {Algorithm.VPDQ}
+_ABOUT = frozenset({"quality", "id", "class"})
 _SIZES = {algorithm: algorithm.size for algorithm in Algorithm}
 
 # The digests of no bytes at all: on a list they would match every empty file.
@@ -94,6 +96,16 @@ def column(cell: str) -> str:
 def _plain(name: str) -> str:
     """A name without what people write differently: case, blanks, hyphens, underscores."""
     return "".join(character for character in name.lower() if character.isalnum())
+
+
+def usual_algorithm(names: Sequence[str]) -> Algorithm | None:
+    """The algorithm of columns that name one hash, and nothing twice; None for any others."""
+    used = [name for name in names if name]
+    hashes = [name for name in used if name in _PLAIN]
+    others = set(used) - set(hashes)
+    if len(hashes) != 1 or len(used) != len(set(used)) or not others <= _ABOUT:
+        return None
+    return Algorithm(hashes[0])
 
 
 def plain_record(

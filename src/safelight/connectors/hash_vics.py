@@ -80,7 +80,8 @@ def load_categories(chosen: str) -> Categories:
     path = Path(chosen)
     try:
         text = path.read_text("utf-8-sig")
-        words = json.loads(text) if text.lstrip()[:1] == "{" else dict(csv.reader(text.split("\n")))
+        is_json = text.lstrip()[:1] == "{"
+        words = json.loads(text) if is_json else dict(filter(None, csv.reader(text.splitlines())))
         found = {int(number): kept(str(word).strip()) for number, word in words.items()}
     except (OSError, ValueError, AttributeError) as exc:
         raise BadInput(

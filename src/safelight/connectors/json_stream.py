@@ -11,6 +11,7 @@ from typing import Any
 
 LONGEST_ELEMENT = 1 << 26  # characters
 _CHUNK = 1 << 20  # characters
+_ENDS = frozenset(",]} \t\r\n")
 _BLANK = re.compile(r"[ \t\r\n]*")
 
 
@@ -84,8 +85,10 @@ class JsonStream:
                 if len(self._text) - self._at > longest or not self._more():
                     raise BadJson(self.offset, _reason(exc)) from exc
                 continue
-            # A number at the end of the text may go on.
-            if end < len(self._text) or isinstance(value, dict | list | str) or not self._more():
+            # A number may go on, unless something stands behind it that ends it.
+            if isinstance(value, dict | list | str) or self._text[end : end + 1] in _ENDS:
+                return value, end
+            if not self._more():
                 return value, end
 
     def keys(self) -> Iterator[str]:

@@ -156,8 +156,8 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
 def left_out_note(path: str | Path, name: str, count: int) -> str:
     """What to say of hashes of a kind that is not imported."""
     return (
-        f"{show_path(path)}: {count:,} hashes of the kind {name} were left out: only programs that "
-        "know that kind can compare them."
+        f"{show_path(path)}: left out {count:,} of the kind {name}: only programs that know that "
+        "kind can compare them."
     )
 
 
@@ -181,7 +181,7 @@ def _loaded(
     told = [f"{facts.name} {facts.digest}" for facts in about]
     told += [*sorted(observed), *sorted(ignore)]
     return Loaded(
-        matcher=Matcher(names, _searched([*arrays, *guesses], names, observed | ignore)),
+        matcher=Matcher(names, [*arrays, *guesses], observed=observed, ignore=ignore),
         entries=entries,
         fingerprint=blake2b("\n".join(told).encode(), digest_size=16).hexdigest(),
         warnings=tuple(warnings),
@@ -190,19 +190,6 @@ def _loaded(
         ignore=ignore,
         about=about,
     )
-
-
-def _searched(
-    arrays: Iterable[EntryArrays], names: Sequence[str], apart: frozenset[str]
-) -> Iterator[EntryArrays]:
-    """What the matcher is given: all but videos, and lists no verdict may hang on.
-
-    It takes neither yet; this is the place to hand them over when it does.
-    """
-    used = np.array([name not in apart for name in names], bool)
-    for array in arrays:
-        if array.algorithm is not Algorithm.VPDQ:
-            yield array if used.all() else _rows(array, used[array.lists])
 
 
 def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[ListFacts, ...]:

@@ -8,6 +8,7 @@ followed too. What stands still is one picture however long it is shown, and no 
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from safelight.model import Scene
 
@@ -28,7 +29,7 @@ class Sighting:
     """A frame of the examined video, and the places in the video on the list that it is near."""
 
     time: float  # seconds
-    value: int  # its hash
+    value: int  # the hash of the picture it shows
     places: Sequence[float]  # seconds, ascending
 
 
@@ -71,7 +72,10 @@ def find_scenes(
 
     `sightings` are in the order of time, `step` seconds apart where no frame was missed.
     """
-    tracks = list(_tracks(sightings, _MISSED * step + _SLACK))
+    shown = {sighting.value for sighting in sightings}
+    # of one picture or two, shown for long, there is no scene, and the first stretch will do
+    most = None if len(shown) >= SCENE_PICTURES else 1
+    tracks = list(islice(_tracks(sightings, _MISSED * step + _SLACK), most))
     scenes = tuple(track.scene for track in tracks if track.is_scene(seconds, step))
     if scenes or not tracks:
         return scenes, bool(scenes)
@@ -79,14 +83,38 @@ def find_scenes(
     return (longest.scene,), False
 
 
+def whole_stretch(sightings: Sequence[Sighting]) -> Scene:
+    """The stretch from the first sighting to the last, in both videos."""
+    places = [
+        place for sighting in sightings for place in (sighting.places[0], sighting.places[-1])
+    ]
+    return Scene(
+        start=sightings[0].time,
+        end=sightings[-1].time,
+        list_start=min(places),
+        list_end=max(places),
+    )
+
+
+def work_for(sightings: Sequence[Sighting]) -> int:
+    """About how many steps it takes to find the scenes."""
+    return sum(min(_STARTS, len(sighting.places)) for sighting in sightings)
+
+
 def _tracks(sightings: Sequence[Sighting], gap: float) -> Iterator[Track]:
     at = 0
     while at < len(sightings):
-        starts = sightings[at].places[:_STARTS]
-        tracks = (_follow(sightings, at, start, gap) for start in starts)
+        tracks = (_follow(sightings, at, start, gap) for start in _starts(sightings[at].places))
         best, after = max(tracks, key=lambda found: len(found[0].frames))
         yield best
         at = after
+
+
+def _starts(places: Sequence[float]) -> Sequence[float]:
+    """Some of the places, from the first to the last, where there are many."""
+    if len(places) <= _STARTS:
+        return places
+    return [places[number * (len(places) - 1) // (_STARTS - 1)] for number in range(_STARTS)]
 
 
 def _follow(

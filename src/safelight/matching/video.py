@@ -1,7 +1,8 @@
 """Videos on hash lists: one index for the frames of all, and what is known of each video.
 
 Two videos are compared as vPDQ does: the share of the one's frames that are near any frame of the
-other's, both ways. Frames with the same hash count once, those of low quality not at all.
+other's, both ways. Frames with the same hash count once, and so does a standing picture whose hash
+changes by a few bits (vPDQ calls leaving those out pruning); frames of low quality do not count.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,28 @@ import numpy.typing as npt
 
 from safelight.kernel.index import HashIndex
 from safelight.matching.rules import MatchPolicy
-from safelight.matching.scenes import SCENE_PICTURES, Sighting, find_scenes
+from safelight.matching.scenes import (
+    SCENE_PICTURES,
+    STANDING_BITS,
+    Sighting,
+    find_scenes,
+    whole_stretch,
+    work_for,
+)
 from safelight.model import ORIENTATIONS, EntryArrays, FrameHashes, Scene, VideoMatch
 
 # The quality of an entry whose list does not tell: taken for good.
 UNTOLD_QUALITY = 100
 
-_QUERIES_AT_A_TIME = 4096
+_QUERIES_AT_A_TIME = 128
+
+# So many frames near to those of one search are a flood: a picture that is all over a list. Of each
+# video the nearest frame alone is then kept, which is enough for the shares of the query.
+_FLOOD = 2_000_000
+
+# So many steps are made to find scenes, in one orientation. Videos for which none are left are told
+# with the one stretch in which all that matches lies: too much is said rather than too little.
+_MOST_WORK = 10_000_000
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
@@ -51,7 +67,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """The examined frames of enough quality; those with the same hash are one query."""
+    """The examined frames of enough quality; those that show the same picture are one query."""
 
     frames: Sequence[FrameHashes]  # in the order of time
     values: Bytes  # [queries, turns, 32]
@@ -61,10 +77,11 @@ class Query:
     def of(cls, frames: Sequence[FrameHashes], min_quality: int) -> "Query":
         """The query for these frames in all orientations."""
         good = [frame for frame in frames if frame.quality >= min_quality]
+        kept = _kept([int(frame.pdq, 16) for frame in good])
         first: dict[str, int] = {}
-        query_of = [first.setdefault(frame.pdq, len(first)) for frame in good]
-        firsts = dict(zip(reversed(query_of), reversed(good), strict=True))
-        digits = "".join("".join(firsts[number].dihedral) for number in range(len(first)))
+        query_of = [first.setdefault(good[number].pdq, len(first)) for number in kept]
+        firsts = dict(zip(reversed(query_of), reversed(kept), strict=True))
+        digits = "".join("".join(good[firsts[number]].dihedral) for number in range(len(first)))
         values = np.frombuffer(bytes.fromhex(digits), np.uint8)
         return cls(good, values.reshape(-1, len(ORIENTATIONS), 32), np.array(query_of, np.int64))
 
@@ -89,7 +106,7 @@ class VideoTable:
         lists, ids = entries.lists[rows], entries.ids[rows]
         new[1:] = (lists[1:] != lists[:-1]) | (ids[1:] != ids[:-1])
         self._first_rows = rows[new]
-        values, value_of = _unique(entries.values[rows])
+        values, value_of = _unique(_without_standing(entries.values[rows], new))
         keys = value_of * len(self._first_rows) + (np.cumsum(new) - 1)
         self._make_pairs(keys, entries.qualities[rows], times[rows])
         self._first_pairs = np.searchsorted(self._pair_values, np.arange(len(values) + 1))
@@ -136,11 +153,14 @@ class VideoTable:
         wanted = (of_query >= policy.video_percent) | (of_list >= policy.video_percent)
         wanted |= any_frame & (of_query > 0)
         found = found.only((wanted | enough)[self._pair_videos[found.pairs]])
+        work, step = 0, _step(query.frames)
         for video, some in self._by_video(found):
             sightings = self._sightings(query, some)
-            scenes, lasting = find_scenes(
-                sightings, seconds=policy.scene_seconds, step=_step(query.frames)
-            )
+            work += work_for(sightings)
+            if work < _MOST_WORK:
+                scenes, lasting = find_scenes(sightings, seconds=policy.scene_seconds, step=step)
+            else:
+                scenes, lasting = (whole_stretch(sightings),), True
             if not (wanted[video] or lasting):
                 continue
             match = VideoMatch(
@@ -182,16 +202,23 @@ class VideoTable:
         yield from best.values()
 
     def _search(self, queries: Bytes, radius: int, min_quality: int) -> Found:
-        parts = [
-            self._search_some(queries[start : start + _QUERIES_AT_A_TIME], radius, start)
-            for start in range(0, len(queries), _QUERIES_AT_A_TIME)
-        ]
-        found = Found(
+        parts = []
+        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
+            some = queries[start : start + _QUERIES_AT_A_TIME]
+            found = self._search_some(some, radius, start)
+            found = found.only(self._pair_qualities[found.pairs] >= min_quality)
+            parts.append(found if len(found.pairs) < _FLOOD else self._nearest(found))
+        return Found(
             np.concatenate([part.queries for part in parts]),
             np.concatenate([part.pairs for part in parts]),
             np.concatenate([part.distances for part in parts]),
         )
-        return found.only(self._pair_qualities[found.pairs] >= min_quality)
+
+    def _nearest(self, found: Found) -> Found:
+        """Of each query and video the nearest pair."""
+        key = found.queries * len(self) + self._pair_videos[found.pairs]
+        order = np.lexsort((found.distances, key))
+        return found.only(order[np.flatnonzero(np.diff(key[order], prepend=-1))])
 
     def _search_some(self, queries: Bytes, radius: int, start: int) -> Found:
         matches = self._index.search(np.ascontiguousarray(queries), radius=radius)
@@ -235,17 +262,19 @@ class VideoTable:
         places: dict[int, list[float]] = {}
         for number, pair in zip(found.queries.tolist(), found.pairs.tolist(), strict=True):
             places.setdefault(number, []).extend(self._times(pair))
-        for some in places.values():
+        shown = {}
+        for number, some in places.items():
             some.sort()
+            shown[number] = int.from_bytes(query.values[number, 0].tobytes(), "big")
         return [
-            Sighting(frame.time or 0.0, int(frame.pdq, 16), places[number])
+            Sighting(frame.time or 0.0, shown[number], places[number])
             for frame, number in zip(query.frames, query.query_of.tolist(), strict=True)
             if number in places
         ]
 
     def _times(self, pair: int) -> list[float]:
-        start, end = self._pair_starts[pair], self._pair_starts[pair + 1]
-        return [milliseconds / 1000 for milliseconds in self._pair_times[start:end].tolist()]
+        times = self._pair_times[self._pair_starts[pair] : self._pair_starts[pair + 1]]
+        return [milliseconds / 1000 for milliseconds in times.tolist()]
 
 
 def _share(hit: VideoHit) -> float:
@@ -260,6 +289,32 @@ def _step(frames: Sequence[FrameHashes]) -> float:
     """Seconds from one frame to the next, mostly; at least one."""
     times = [frame.time or 0.0 for frame in frames]
     return max(1.0, float(np.median(np.diff(times)))) if len(times) > 1 else 1.0
+
+
+def _kept(values: Sequence[int]) -> list[int]:
+    """For each frame, in order, the number of that which stands for it: itself if it differs."""
+    kept: list[int] = []
+    last = 0
+    for number, value in enumerate(values):
+        if not kept or (value ^ values[last]).bit_count() > STANDING_BITS:
+            last = number
+        kept.append(last)
+    return kept
+
+
+def _without_standing(values: Bytes, new: npt.NDArray[np.bool_]) -> Bytes:
+    """The hashes of videos, each beginning where `new`, with those of a standing picture alike."""
+    words = np.ascontiguousarray(values).view(np.uint64).reshape(-1, 4)
+    moves = np.ones(len(words), np.bool_)
+    changed = np.bitwise_count(words[1:] ^ words[:-1]).sum(axis=1, dtype=np.int64)
+    moves[1:] = changed > STANDING_BITS
+    edges = np.append(np.flatnonzero(moves | new), len(words))
+    long = np.flatnonzero(np.diff(edges) > 1)
+    out = values.copy()
+    for start, end in zip(edges[long].tolist(), edges[long + 1].tolist(), strict=True):
+        some = [int.from_bytes(value.tobytes(), "big") for value in values[start:end]]
+        out[start:end] = values[start + np.array(_kept(some))]
+    return out
 
 
 def _unique(values: Bytes) -> tuple[Bytes, Numbers]:

@@ -100,9 +100,9 @@ def overlaps(tx: Transaction) -> list[Overlap]:
         .select_from(pairs)
         .join(first, first.c.id == pairs.c.one)
         .join(second, second.c.id == pairs.c.other)
-        .order_by(pairs.c.n.desc(), first.c.name, second.c.name)
     )
-    return [
+    found = [
         Overlap(first=min(a, b), second=max(a, b), both=both)
         for a, b, both in tx.connection.execute(query)
     ]
+    return sorted(found, key=lambda one: (-one.both, one.first, one.second))

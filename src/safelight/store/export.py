@@ -34,10 +34,10 @@ def check_export(tx: Transaction, list_: HashList, *, i_may: str = "", now: date
         raise BadInput("The reason cannot be kept: give printable characters, on one line.")
     reason = ""
     if list_.redistribution == "forbidden":
-        reason = f"The list {list_.name!r} may not be passed on: its redistribution is forbidden."
+        reason = f"The list {list_.name!r} may not be given away: its redistribution is forbidden."
     elif list_.redistribution == "unknown" and not i_may.strip():
         reason = (
-            f"Nobody noted whether the list {list_.name!r} may be passed on. Find out and note it "
+            f"Nobody noted whether the list {list_.name!r} may be given away. Find out and note it "
             f"(safelight list edit {list_.name} --redistribution), or say with --i-may why you may."
         )
     if reason:

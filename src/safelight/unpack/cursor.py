@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Protocol
 
+from safelight.errors import CouldNotCheck
 from safelight.source import Source
 from safelight.unpack.inflate import checked
 from safelight.unpack.packed import PackedSource, Room, pieces
@@ -66,6 +67,7 @@ class FlowingCursor:
         self._flow = flow
         self._room = room
         self._ahead = memoryview(b"")
+        self._failure: CouldNotCheck | None = None
         self.at = 0
 
     def read(self, length: int) -> bytes:
@@ -107,12 +109,22 @@ class FlowingCursor:
 
     def _pieces(self, length: int) -> Iterator[bytes]:
         while length > 0:
-            view = self._ahead or memoryview(next(self._flow, b""))
+            view = self._ahead or memoryview(self._next())
             if not view:
                 return
             piece, self._ahead = bytes(view[:length]), view[length:]
             self.at, length = self.at + len(piece), length - len(piece)
             yield piece
+
+    def _next(self) -> bytes:
+        """What comes next; where the flow failed, it fails again instead of just ending."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            return next(self._flow, b"")
+        except CouldNotCheck as exc:
+            self._failure = exc
+            raise
 
 
 def cursor_over(source: Source, room: Room) -> Cursor:

@@ -2,6 +2,7 @@
 
 import bz2
 import lzma
+import re
 import sys
 import zlib
 from collections.abc import Callable, Iterable, Iterator
@@ -190,12 +191,16 @@ class _Feed:
 
 
 def inflated(
-    packed: Iterable[bytes], make: MakeInflater, room: Room, *, magic: bytes = b""
+    packed: Iterable[bytes],
+    make: MakeInflater,
+    room: Room,
+    *,
+    begins: "re.Pattern[bytes] | None" = None,
 ) -> Iterator[bytes]:
     """What packed bytes unpack to, in pieces.
 
-    With `magic`, the bytes that begin a stream, further streams may follow the first; what follows
-    without it is noted as a member that is missing. Raises CouldNotCheck.
+    With `begins`, which fits the beginning of a stream, further streams may follow the first; what
+    follows and does not fit is noted as a member that is missing. Raises CouldNotCheck.
     """
     feed, given = _Feed(packed), 0
     while True:
@@ -204,10 +209,10 @@ def inflated(
             room.took(len(piece))
             room.limits.check_ratio(feed.taken, given)
             yield piece
-        following = feed.skip_zeros() if magic else b""
-        if not following:
+        following = feed.skip_zeros() if begins else b""
+        if not begins or not following:
             return
-        if not following.startswith(magic[: len(following)]):
+        if not begins.match(following):
             room.notes.add(MEMBERS_MISSING)
             return
 
@@ -229,6 +234,8 @@ _ERRORS = (zlib.error, OSError, EOFError, ValueError, lzma.LZMAError, zstd.ZstdE
 def _decompress(inflater: Inflater, data: bytes) -> bytes:
     try:
         return inflater.decompress(data, _PIECE_BYTES)
+    except MemoryError as exc:
+        raise could_not_check("out_of_memory") from exc
     except _ERRORS as exc:
         wants_memory = "emory" in str(exc)
         raise could_not_check("out_of_memory" if wants_memory else "member_damaged") from exc

@@ -10,7 +10,7 @@ from safelight.unpack.mime import read_part, sent
 from safelight.unpack.packed import Entry, Room
 
 # The line has a time of day and a year; a sentence that begins with this word has not.
-_FROM_LINE = re.compile(rb"(?:\A|\n)From [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n")
+_FROM_LINE = re.compile(rb"\nFrom [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n")
 _LINE_BYTES = 4096
 _READ_BYTES = 1 << 20
 
@@ -29,15 +29,13 @@ def members(source: Source, room: Room) -> Iterator[Entry]:  # noqa: ARG001
 
 def _from_lines(source: Source) -> Iterator[tuple[int, int]]:
     """Where each line that begins a message begins and ends."""
-    at, data = 0, b""  # data: what lies from `at` on
+    at, data = -1, b"\n"  # data: what lies from `at` on, with an end of line before the first
     while True:
         more = source.read_at(at + len(data), _READ_BYTES)
         data += more
         end = 0
         for found in _FROM_LINE.finditer(data):
-            if at and not found.start() and data[:1] != b"\n":
-                continue  # the beginning of what was read, not of a line
-            yield at + found.start(), at + found.end()
+            yield max(0, at + found.start()), at + found.end()
             end = found.end() - 1
         if not more:
             return

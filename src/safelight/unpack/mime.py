@@ -82,23 +82,29 @@ def parts_of(data: bytes, part: Part) -> tuple[list[Part], bool]:
     boundary = part.headers.get_boundary()
     if not boundary:
         return [], False
+    # beginning with what is always there, a search is many times faster
     marks = re.compile(
-        rb"\r?\n--"
+        rb"\n--"
         + re.escape(boundary.encode("utf-8", "surrogateescape"))
         + rb"(--)?[ \t]*(?:\r?\n|\Z)"
     )
     found: list[Part] = []
-    begin, at = None, max(0, part.begin - 2)  # the first may follow the headers at once
+    begin, at = None, max(0, part.begin - 1)  # the first may follow the headers at once
     while mark := marks.search(data, at, part.end):
         if begin is not None:
-            found.append(_numbered(data, begin, mark.start(), part, len(found)))
+            found.append(_numbered(data, begin, _line_end(data, mark.start()), part, len(found)))
         if mark[1]:
             return found, True
         # the next mark may use the same end of line
-        begin, at = mark.end(), max(mark.end() - 2, mark.start() + 1)
+        begin, at = mark.end(), max(mark.end() - 1, mark.start() + 1)
     if begin is not None:
         found.append(_numbered(data, begin, part.end, part, len(found)))
     return found, False
+
+
+def _line_end(data: bytes, newline: int) -> int:
+    """Where the line before this newline ends, which may have a carriage return as well."""
+    return newline - 1 if data[newline - 1 : newline] == b"\r" else newline
 
 
 def _numbered(data: bytes, begin: int, end: int, around: Part, before: int) -> Part:

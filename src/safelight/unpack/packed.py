@@ -77,6 +77,7 @@ class PackedSource(Source):
         self._begun: Iterator[bytes] | None = None
         self._first = b""
         self._used = False
+        self._failure: CouldNotCheck | None = None
 
     @property
     def size(self) -> int:
@@ -110,13 +111,29 @@ class PackedSource(Source):
     @property
     def head(self) -> bytes:
         """The first bytes, enough to tell the format."""
-        if "whole" in self.__dict__ or (self.known_size or SMALL_BYTES) < SMALL_BYTES:
+        small = self.known_size is not None and self.known_size <= min(SMALL_BYTES, self._most)
+        if small or "whole" in self.__dict__:
             return self.whole[:HEAD_BYTES]
         if self._begun is None:
-            self._begun = self._unpack()
+            self._begun = self._unpacked()
             while len(self._first) < HEAD_BYTES and (piece := next(self._begun, b"")):
                 self._first += piece
         return self._first[:HEAD_BYTES]
+
+    def _unpacked(self) -> Iterator[bytes]:
+        """What `unpack` gives; once that failed, nobody is given less instead."""
+        if self._failure is not None:
+            raise self._failure
+        try:
+            yield from self._unpack()
+        except CouldNotCheck as exc:
+            self._failure = exc
+            raise
+        except (MemoryError, OSError):
+            raise
+        except Exception as exc:
+            self._failure = could_not_check("member_damaged")
+            raise self._failure from exc
 
     def pieces(self) -> Iterator[bytes]:
         """The bytes in order, kept nowhere."""
@@ -135,8 +152,8 @@ class PackedSource(Source):
         self._used = True
         first, begun = self._first, self._begun
         self._first, self._begun = b"", None
-        if begun is None:
-            yield from self._unpack()
+        if begun is None or self._failure is not None:
+            yield from self._unpacked()
         else:
             yield first
             yield from begun

@@ -66,14 +66,14 @@ def _picture(found: StreamObject) -> bytes:
         return found.get_data()
     for mask in ("/SMask", "/Mask"):  # what is under it matters, not where it shows
         found.pop(mask, None)
-    picture = found.decode_as_image({"compress_level": 1})
+    picture = found.decode_as_image({"compress_level": 0})
     if picture is None:
         raise could_not_check("unsupported_compression")
     file = io.BytesIO()
     if picture.mode == "CMYK":  # which PNG has not
         picture.save(file, "TIFF")
     else:
-        picture.save(file, "PNG", compress_level=1)
+        picture.save(file, "PNG", compress_level=0)
     return file.getvalue()
 
 

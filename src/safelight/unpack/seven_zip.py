@@ -5,13 +5,14 @@ pulled through in bounded memory instead.
 """
 
 import stat
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, BinaryIO
+from typing import Any
 
-from py7zr.archiveinfo import Folder, Header, SignatureHeader, SubstreamsInfo
-from py7zr.exceptions import PasswordRequired
+from py7zr.archiveinfo import Folder, Header, SignatureHeader, StreamsInfo, SubstreamsInfo
+from py7zr.properties import PROPERTY
 
 from safelight.errors import CouldNotCheck
 from safelight.model import Member
@@ -24,6 +25,7 @@ from safelight.unpack.seven_zip_coders import unpacked
 
 _SIGNATURE_BYTES = 32
 _REPARSE_POINT = 0x400
+_MOST_LIST_BYTES = 256 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +40,7 @@ class _Block:
 
 def members(source: Source, room: Room) -> Iterator[Entry]:
     """The files of a 7z in the order of its list."""
-    with source.stream() as stream:
-        header = _header(source, stream)
+    header = _header(source, room)
     if header.files_info is None:
         return
     sources = _streams(source, _blocks(header), room)
@@ -59,15 +60,34 @@ def members(source: Source, room: Room) -> Iterator[Entry]:
             yield Entry(member=member, source=found)
 
 
-def _header(source: Source, stream: BinaryIO) -> Header:
-    try:
+def _header(source: Source, room: Room) -> Header:
+    with source.stream() as stream:
         start = SignatureHeader.retrieve(stream)
-        begin = _SIGNATURE_BYTES + start.nextheaderofs
-        data = read_exactly(source, begin, min(start.nextheadersize, source.size - begin + 1))
+        begin, size = _SIGNATURE_BYTES + start.nextheaderofs, start.nextheadersize
+        data = read_exactly(source, begin, size) if begin + size <= source.size else b""
+        if len(data) != size or zlib.crc32(data) != start.nextheadercrc:
+            raise could_not_check("archive_damaged")
+        if data[:1] == PROPERTY.ENCODED_HEADER:
+            data = _unpacked_list(source, data, room)
         header: Header = Header.retrieve(stream, BytesIO(data), _SIGNATURE_BYTES)
-    except PasswordRequired as exc:
-        raise could_not_check("password_protected") from exc
     return header
+
+
+def _unpacked_list(source: Source, data: bytes, room: Room) -> bytes:
+    """The list of members where that is packed itself.
+
+    py7zr would unpack it with any method that is named there, and not all of them are safe.
+    """
+    streams = StreamsInfo.retrieve(BytesIO(data[1:]))
+    (folder,), (packed, *_) = streams.unpackinfo.folders, streams.packinfo.packsizes
+    size = folder.get_unpack_size()
+    if size > _MOST_LIST_BYTES:
+        raise could_not_check("too_many_members")
+    window = source.window(_SIGNATURE_BYTES + streams.packinfo.packpos, packed)
+    found = b"".join(checked(unpacked(folder, window, room), size, folder.crc))
+    if found[:1] != PROPERTY.HEADER:
+        raise could_not_check("archive_damaged")
+    return found
 
 
 def _blocks(header: Header) -> Iterator[_Block]:

@@ -1,15 +1,16 @@
-"""The coders of a 7z block, chained as the block says."""
+"""The coders of a 7z block, chained as the block says.
+
+PPMd is left out: its only decoder for Python, pyppmd, writes past its memory when data is damaged.
+"""
 
 import lzma
 from collections.abc import Callable, Iterable, Iterator
 
 import bcj
-import pyppmd
 from py7zr.archiveinfo import Folder
 
 from safelight.source import Source
 from safelight.unpack.inflate import (
-    Bounded,
     Deflate,
     Deflate64,
     Inflater,
@@ -21,10 +22,10 @@ from safelight.unpack.inflate import (
     zstandard,
 )
 from safelight.unpack.packed import Room, pieces
-from safelight.unpack.rules import DICTIONARY_BYTES, could_not_check
+from safelight.unpack.rules import could_not_check
 
 _COPY, _LZMA1, _LZMA2, _DELTA = b"\0", b"\3\1\1", b"\x21", b"\3"
-_PPMD, _AES = b"\3\4\1", b"\6\xf1\7\1"
+_AES = b"\6\xf1\7\1"
 _SIMPLE: dict[bytes, Callable[[], Inflater]] = {
     b"\4\1\x08": Deflate,
     b"\4\1\x09": Deflate64,
@@ -109,8 +110,6 @@ def _stages(chain: list[Coder]) -> Iterator[Stage]:
             yield _converting(_BRANCHES[method], size)
         elif method in _SIMPLE:
             yield _inflating(_SIMPLE[method])
-        elif method == _PPMD:
-            yield _inflating(_ppmd(properties, size))
         elif method != _COPY:
             raise could_not_check("unsupported_compression")
         before = method
@@ -138,34 +137,6 @@ def _lzma2_dictionary(properties: bytes) -> int:
         raise could_not_check("member_damaged")
     bits = properties[0]
     return (2 | bits & 1) << (bits // 2 + 11)
-
-
-class _Ppmd:
-    """PPMd, with the face of the others."""
-
-    def __init__(self, order: int, memory: int) -> None:
-        self._inner = pyppmd.Ppmd7Decoder(order, memory)
-        self._ended = False
-        self.eof = False
-        self.unused_data = b""
-
-    @property
-    def needs_input(self) -> bool:
-        """Whether nothing more comes without further packed bytes."""
-        return bool(self._inner.needs_input)
-
-    def decompress(self, data: bytes, max_length: int) -> bytes:
-        """Take packed bytes, give up to `max_length` of what they unpack to."""
-        return bytes(self._inner.decode(data, max_length))
-
-
-def _ppmd(properties: bytes, size: int) -> Callable[[], Inflater]:
-    order, memory = properties[:1], int.from_bytes(properties[1:5], "little")
-    if len(properties) < 5 or not 2 <= order[0] <= 64 or memory < 1 << 11:
-        raise could_not_check("member_damaged")
-    if memory > DICTIONARY_BYTES:
-        raise could_not_check("out_of_memory")
-    return lambda: Bounded(_Ppmd(order[0], memory), size)
 
 
 def _converting(name: str, size: int) -> Stage:

@@ -1,5 +1,6 @@
 """One file, compressed: gzip, bzip2, xz, lzma, zstd."""
 
+import re
 import struct
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -10,12 +11,13 @@ from safelight.unpack import inflate
 from safelight.unpack.packed import Entry, PackedSource, Room, pieces
 
 # format: how to unpack one stream, and how each of several begins
-_FORMATS: dict[str, tuple[inflate.MakeInflater, bytes]] = {
-    "gzip": (inflate.gzip_member, b"\x1f\x8b"),
-    "bzip2": (inflate.bzip2, b"BZh"),
-    "xz": (inflate.xz, b"\xfd7zXZ\0"),
-    "lzma": (inflate.xz, b"]\0\0"),
-    "zstd": (inflate.zstandard, b"(\xb5/\xfd"),
+_FORMATS: dict[str, tuple[inflate.MakeInflater, re.Pattern[bytes]]] = {
+    "gzip": (inflate.gzip_member, re.compile(rb"\x1f\x8b")),
+    "bzip2": (inflate.bzip2, re.compile(rb"BZh")),
+    "xz": (inflate.xz, re.compile(rb"\xfd7zXZ\0")),
+    "lzma": (inflate.xz, re.compile(rb"\]\0\0")),
+    # zstd has frames that hold nothing, for other programs to put something in
+    "zstd": (inflate.zstandard, re.compile(rb"\x28\xb5\x2f\xfd|[\x50-\x5f]\x2a\x4d\x18")),
 }
 _NAMELESS = b"content"
 _HAS_EXTRA, _HAS_NAME = 4, 8
@@ -23,12 +25,13 @@ _HAS_EXTRA, _HAS_NAME = 4, 8
 
 def members(source: Source, room: Room, name: bytes = b"") -> Iterator[Entry]:
     """The one member. `name` is the compressed file's own, where it is known."""
-    make, magic = _FORMATS[source.sniffed.format]
-    found, modified = _gzip_header(source.head) if magic == b"\x1f\x8b" else (b"", "")
+    make, begins = _FORMATS[source.sniffed.format]
+    is_gzip = source.sniffed.format == "gzip"
+    found, modified = _gzip_header(source.head) if is_gzip else (b"", "")
     member = Member(name=found or _stem(name), kind="compressed", modified=modified)
 
     def unpack() -> Iterator[bytes]:
-        return inflate.inflated(pieces(source), make, room, magic=magic)
+        return inflate.inflated(pieces(source), make, room, begins=begins)
 
     yield Entry(member=member, source=PackedSource(unpack, room))
 

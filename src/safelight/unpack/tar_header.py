@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 BLOCK = 512
-_SUMS = (struct.Struct("148B8x356B"), struct.Struct("148b8x356b"))
+_SIGNED = struct.Struct("148b8x356b")
 _MOST_SECONDS = 1 << 37  # far enough for any date there is
 
 
@@ -24,9 +24,7 @@ class Header:
 def parse_header(untrusted_block: bytes) -> Header | None:
     """The header in a block, or None where there is none."""
     block = untrusted_block
-    if len(block) != BLOCK or number(block[148:156]) not in [
-        256 + sum(form.unpack_from(block)) for form in _SUMS
-    ]:
+    if len(block) != BLOCK or not _has_its_sum(block):
         return None
     size = number(block[124:136])
     if size is None or size < 0:
@@ -38,6 +36,15 @@ def parse_header(untrusted_block: bytes) -> Header | None:
         type=block[156:157],
         block=block,
     )
+
+
+def _has_its_sum(block: bytes) -> bool:
+    """Whether the checksum is right; some old programs took bytes for signed numbers."""
+    stated = number(block[148:156])
+    unsigned = sum(block) - sum(block[148:156]) + 256
+    if stated == unsigned:
+        return True
+    return bool(stated == 256 + sum(_SIGNED.unpack(block)))
 
 
 def _name(block: bytes) -> bytes:

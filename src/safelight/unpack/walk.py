@@ -9,6 +9,7 @@ from safelight.sniff import Sniffed
 from safelight.source import Source
 from safelight.unpack import mail, mbox, pdf, seven_zip, single, tar_reader, zip_reader
 from safelight.unpack.packed import Entry, PackedSource, Room
+from safelight.unpack.prepare import prepare
 from safelight.unpack.rules import (
     TOO_DEEP,
     UnpackLimits,
@@ -17,7 +18,7 @@ from safelight.unpack.rules import (
     is_container,
 )
 
-__all__ = ["ContainerFacts", "Item", "UnpackLimits", "is_container", "walk"]
+__all__ = ["ContainerFacts", "Item", "UnpackLimits", "is_container", "prepare", "walk"]
 
 Reader = Callable[[Source, Room], Iterator[Entry]]
 
@@ -51,9 +52,9 @@ class ContainerFacts:
 class Item:
     """A member, or a container after its members. The outermost comes last; its chain is empty.
 
-    With a `code`, it could not be examined, or a container not be opened; a `source` beside it
-    still has bytes to be digested. Whoever reads a source may get CouldNotCheck from it as well.
-    Sources are to be read before the next item is asked for.
+    With a `code`, it could not be examined, or a container not be opened; where there is a `source`
+    as well, its bytes, or those of them that are left, can still be digested. Reading a source may
+    raise CouldNotCheck too, and must be done before the next item is asked for.
     """
 
     number: int  # from 0, in the order of the walk, which is the same every time
@@ -118,6 +119,7 @@ class _Walk:
         sniffed = entry.sniffed or _UNKNOWN
         if source is not None and code is None and entry.sniffed is None:
             sniffed, code = _look_at(source)
+            source = None if code else source
         if source is None or code is not None or not is_container(sniffed):
             yield from self._item(chain, source, code, sniffed)
             return
@@ -155,6 +157,8 @@ def _look_at(source: Source) -> tuple[Sniffed, str | None]:
         return source.sniffed, None
     except CouldNotCheck as exc:
         return _UNKNOWN, exc.code
+    except MemoryError:
+        return _UNKNOWN, "out_of_memory"
     except OSError:
         return _UNKNOWN, "read_error"
 
@@ -169,6 +173,10 @@ def _hold(source: Source, sniffed: Sniffed) -> tuple[int, str | None]:
         return (source.held if forward and not small else len(source.whole)), None
     except CouldNotCheck as exc:
         return 0, exc.code
+    except MemoryError:
+        return 0, "out_of_memory"
+    except OSError:
+        return 0, "read_error"
 
 
 def _entries(
@@ -182,8 +190,10 @@ def _entries(
         raise could_not_check("archive_not_supported")
     try:
         yield from _READERS[sniffed.format](source, room)
-    except (CouldNotCheck, MemoryError):
+    except CouldNotCheck:
         raise
+    except MemoryError as exc:
+        raise could_not_check("out_of_memory") from exc
     except OSError as exc:
         raise could_not_check("read_error") from exc
     except Exception as exc:

@@ -24,6 +24,7 @@ class Directory:
     end: int
     shift: int  # bytes in front of the archive, such as a program that unpacks it
     file_end: int  # where the archive ends, its comment included
+    comment: bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +64,9 @@ def _directory(source: Source, end_at: int, fields: tuple[int, ...]) -> Director
     begin = end - size
     if begin < 0 or offset > begin:
         raise could_not_check("archive_damaged")
-    file_end = end_at + _END.size + fields[7]
-    return Directory(begin=begin, end=end, shift=begin - offset, file_end=file_end)
+    comment = read_exactly(source, end_at + _END.size, fields[7])
+    file_end = end_at + _END.size + len(comment)
+    return Directory(begin=begin, end=end, shift=begin - offset, file_end=file_end, comment=comment)
 
 
 def _zip64(source: Source, end_at: int) -> tuple[int, int, int] | None:
@@ -85,20 +87,23 @@ def _zip64(source: Source, end_at: int) -> tuple[int, int, int] | None:
 
 def listed(source: Source, directory: Directory) -> Iterator[Listed]:
     """The members in the order of the list. Raises CouldNotCheck where the list is damaged."""
-    at, ahead = directory.begin, b""
+    at, ahead, used = directory.begin, b"", 0
     while at < directory.end:
-        if len(ahead) < _LISTED.size or len(ahead) < _length(ahead):
-            want = max(_READ_BYTES, _LISTED.size + 3 * 0xFFFF)
-            ahead = source.read_at(at, min(want, directory.end - at))
-        if len(ahead) < _LISTED.size or ahead[:4] != b"PK\1\2" or len(ahead) < _length(ahead):
+        length = _length(ahead, used)
+        if not length or used + length > len(ahead):
+            ahead, used = source.read_at(at, min(_READ_BYTES, directory.end - at)), 0
+            length = _length(ahead, 0)
+        if not length or length > len(ahead) or not ahead.startswith(b"PK\1\2", used):
             raise could_not_check("archive_damaged")
-        length = _length(ahead)
-        yield _parse(ahead[:length], directory.shift)
-        at, ahead = at + length, ahead[length:]
+        yield _parse(ahead[used : used + length], directory.shift)
+        at, used = at + length, used + length
 
 
-def _length(data: bytes) -> int:
-    name, extra, comment = struct.unpack_from("<3H", data, 28)
+def _length(data: bytes, at: int) -> int:
+    """How long the record there is; 0 where not even that can be read."""
+    if len(data) < at + _LISTED.size:
+        return 0
+    name, extra, comment = struct.unpack_from("<3H", data, at + 28)
     return _LISTED.size + int(name) + int(extra) + int(comment)
 
 

@@ -1,7 +1,7 @@
 """zip, and what is one under another name: docx, odt, epub, apk, jar, cbz.
 
-The list at the end counts, as for every program that unpacks. What lies between its members and is
-not on it is noted as missing; without a list the members' own headers are followed.
+The list at the end counts, as for every program that unpacks. Members that it leaves out, and files
+behind it, are noted as missing; without a list the members' own headers are followed.
 """
 
 import struct
@@ -13,6 +13,7 @@ from itertools import islice
 
 from safelight.errors import CouldNotCheck
 from safelight.model import Member
+from safelight.sniff import sniff
 from safelight.source import Source
 from safelight.unpack.packed import Entry, Room, read_exactly
 from safelight.unpack.rules import MEMBERS_MISSING
@@ -30,6 +31,7 @@ _LOCAL = struct.Struct("<4s5H3L2H")
 _LOCAL_MARK = b"PK\3\4"
 _HAS_DESCRIPTOR = 8
 _DESCRIPTOR_BYTES = 24
+_COMMENT_BYTES = 0xFFFF
 _SEARCH_BYTES = 1 << 30
 _READ_BYTES = 1 << 20
 
@@ -41,7 +43,9 @@ def members(source: Source, room: Room) -> Iterator[Entry]:
         room.notes.add(MEMBERS_MISSING)
         yield from _members_without_list(source, room)
         return
-    if _find_local(source, directory.file_end, source.size) >= 0:
+    if source.read_at(directory.file_end, _COMMENT_BYTES).strip(b"\0\r\n") or (
+        sniff(directory.comment).kind not in ("text", "other")
+    ):
         room.notes.add(MEMBERS_MISSING)
     places = _Places(source, directory, room)
     for found in listed(source, directory):
@@ -85,6 +89,7 @@ class _Places:
         self._source, self._room = source, room
         self.end = directory.begin
         begins = _begins(source, directory, room.limits.max_members)
+        self._complete = len(begins) <= room.limits.max_members
         self._begins = array("Q", sorted(begins))
         self._given: set[int] = set()  # those of the begins that several members have
         self._note_unlisted(0, self._begins[0] if self._begins else self.end)
@@ -101,7 +106,9 @@ class _Places:
         return end > next_begin
 
     def _note_unlisted(self, begin: int, end: int) -> None:
-        if end - begin > _DESCRIPTOR_BYTES and _find_local(self._source, begin, end) >= 0:
+        if not self._complete or end - begin <= _DESCRIPTOR_BYTES:
+            return
+        if _find_local(self._source, begin, end) >= 0:
             self._room.notes.add(MEMBERS_MISSING)
 
 

@@ -1,0 +1,148 @@
+"""Two results side by side: whatever differs is told, in whatever order it comes."""
+
+import json
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from safelight.bulk.verify import compare_rows, differing_conditions, differing_fields
+
+
+def row(name: str, **more: Any) -> dict[str, Any]:
+    return {"path": name, "verdict": "no_match", "fully_checked": True, "matches": [], **more}
+
+
+def write(path: Path, rows: list[dict[str, Any]]) -> Path:
+    path.write_text("".join(json.dumps(one) + "\n" for one in rows))
+    return path
+
+
+@pytest.fixture
+def compare(tmp_path: Path):
+    def run(first, second):
+        return compare_rows(write(tmp_path / "1", first), write(tmp_path / "2", second))
+
+    return run
+
+
+def test_the_same_rows_are_identical(compare):
+    rows = [row("/a"), row("/b", derivation=[{"name": "x"}]), row("/b")]
+    found = compare(rows, rows)
+    assert (found.same, found.identical) == (True, 3)
+
+
+def test_rows_that_differ_are_missing_or_new_are_named(compare):
+    first = [row("/a"), row("/b", pdq="1", times={"born": "1", "modified": "2"}), row("/c")]
+    second = [row("/0"), row("/a"), row("/b", pdq="2", times={"born": "3", "modified": "2"})]
+    found = compare(first, second)
+    assert not found.same
+    assert found.identical == 1
+    ((_one, _other, fields),) = found.differing.first
+    assert fields == ("pdq", "times.born")
+    assert [one["path"] for one in found.missing.first] == ["/c"]
+    assert [one["path"] for one in found.new.first] == ["/0"]
+
+
+def test_members_of_one_name_are_compared_in_their_order(compare):
+    inside = [{"kind": "archive_member", "name": "same"}]
+    first = [row("/z", derivation=inside, sha256="1"), row("/z", derivation=inside, sha256="2")]
+    assert compare(first, first).same
+    assert compare(first, first[::-1]).differing.total == 2
+
+
+def test_what_hangs_on_the_machine_or_the_copy_is_counted(compare):
+    first = [row("/a"), row("/b", times={"changed": "1"})]
+    second = [
+        row("/a", code="timed_out", verdict="unreadable", fully_checked=False),
+        row("/b", times={"changed": "2"}),
+    ]
+    found = compare(first, second)
+    assert (found.differing.total, found.of_the_machine, found.only_times) == (2, 1, 1)
+
+
+names = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 1)), max_size=12)
+
+
+@given(names, names)
+@settings(max_examples=60, deadline=None)
+def test_counts_agree_with_a_plain_count(tmp_path_factory, first, second):
+    folder = tmp_path_factory.mktemp("verify")
+    mine = [row(name, pdq=str(number)) for name, number in first]
+    theirs = [row(name, pdq=str(number)) for name, number in second]
+    found = compare_rows(write(folder / "1", mine), write(folder / "2", theirs))
+    left, right = Counter(n for n, _ in first), Counter(n for n, _ in second)
+    assert found.missing.total == (left - right).total()
+    assert found.new.total == (right - left).total()
+    assert found.identical + found.differing.total == (left & right).total()
+
+
+def test_a_long_shift_costs_little_and_is_found(compare):
+    first = [row(f"/{number:05}") for number in range(3000)]
+    found = compare(first, first[1:])
+    assert (found.identical, found.missing.total, found.new.total) == (2999, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "fields"),
+    [
+        ({"a": 1}, {"a": 1}, []),
+        ({"a": 1}, {}, ["a"]),
+        ({}, {"a": None}, []),  # a field that says nothing is none
+        ({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}}, ["a.c"]),
+        ({"a": [1]}, {"a": [2]}, ["a"]),
+    ],
+)
+def test_fields(one, other, fields):
+    assert list(differing_fields(one, other)) == fields
+
+
+def about(**more: Any) -> dict[str, Any]:
+    told = {
+        "asked": {
+            "roots": [{"path": "/m", "mount": {"options": "ro,noatime"}}],
+            "policy": {"radius": 31},
+            "depth": {"archives": False},
+        },
+        "settings": {"max_pixels": 1},
+        "matched_against": {"fingerprint": "f", "entries": 1, "files": []},
+        "environment": {"version": "1", "packages": {"pillow": "1"}},
+        "left_out": [],
+        "runs": [{}],
+    }
+    return told | more
+
+
+def test_conditions_that_are_the_same_are_not_spoken_of():
+    elsewhere = about(
+        asked=about()["asked"]
+        | {"roots": [{"path": "/m", "at": {"path": "/n"}, "mount": {"options": "ro"}}]}
+    )
+    assert list(differing_conditions(about(), elsewhere)) == []
+
+
+def test_conditions_that_differ_are_named_lists_first():
+    file = {"path": "/x/known.csv", "sha256": "1"}
+    first = about(matched_against={"fingerprint": "f", "entries": 1, "files": [file]})
+    second = about(
+        matched_against={"fingerprint": "g", "entries": 2, "files": [file | {"sha256": "2"}]},
+        asked=about()["asked"] | {"roots": [{"path": "/m", "mount": {"options": "rw"}}]},
+        settings={"max_pixels": 2},
+        environment={"version": "1", "packages": {"pillow": "2"}},
+        left_out=[file],
+        runs=[{}, {"environment": {}}],
+    )
+    told = list(differing_conditions(first, second))
+    assert [one.partition(":")[0] for one in told] == [
+        "the lists or hash files are not the same",
+        "hash file known.csv",
+        "what is already graded and left out is not the same (--skip-known)",
+        "asked",
+        "setting",
+        "version or machine",
+        "the second result was gone on with under other versions than it was begun with",
+    ]
+    assert "pillow: 1 then, 2 now" in told[5]

@@ -1,0 +1,123 @@
+"""Lists in the database as scans use them: classes, counts of matches, observing, ignoring."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from safelight.demo import landscape
+
+Run = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def home() -> Iterator[Path]:
+    # Not pytest's tmp_path: as root that lies in a folder the server's account cannot pass.
+    folder = Path(tempfile.mkdtemp(prefix="safelight-test-", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> Run:
+    """Run a command that must end with a code; return its rows."""
+
+    def run(*words: object, code: int = 0, talks: bool = True) -> list[dict[str, Any]]:
+        output = ("-o", "json") if talks else ()
+        done = subprocess.run(
+            [sys.executable, "-m", "safelight.cli", *map(str, words), *output],
+            env={**os.environ, "SAFELIGHT_HOME": str(home), "SAFELIGHT_ACTOR": "alice"},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == code, done.stderr
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The picture that is on the lists, as it is and smaller."""
+    tree = tmp_path_factory.mktemp("tree")
+    picture = landscape(0)
+    picture.save(tree / "a.png")
+    picture.resize((480, 320), Image.Resampling.LANCZOS).save(tree / "b.jpg", quality=70)
+    return tree
+
+
+@pytest.fixture(scope="module")
+def listed(tree: Path, run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A hash file of the picture, with the class its source gives it."""
+    (row,) = run("hash", tree / "a.png")
+    file = tmp_path_factory.mktemp("hashes") / "known.csv"
+    file.write_text(f"pdq,quality,sha256,id,class\n{row['pdq']},90,{row['sha256']},A-1,B2\n")
+    return file
+
+
+def verdicts(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["verdict"] for row in rows]
+
+
+def test_a_match_names_the_class_and_is_counted(run: Run, tree: Path, listed: Path) -> None:
+    run("list", "create", "known", "--source", "Source", "--purpose", "match",
+        "--purpose", "statistics")  # fmt: skip
+    run("list", "import", "known", listed)
+    first, second = run("scan", tree, "--list", "known", code=1)
+    assert (first["verdict"], second["verdict"]) == ("known", "similar")
+    assert {match["class"] for row in (first, second) for match in row["matches"]} == {"B2"}
+    (stats,) = run("list", "stats", "known")
+    found = {one["algorithm"]: one["matches"] for one in stats["most_matched"]}
+    assert found == {"pdq": 2, "sha256": 1}
+    assert stats["never_matched"] == 0
+
+
+def test_a_list_that_is_observed_changes_no_verdict(run: Run, tree: Path, listed: Path) -> None:
+    run("list", "create", "new", "--source", "Source")
+    run("list", "import", "new", listed)
+    run("list", "observe", "new", talks=False)
+    rows = run("scan", tree, "--list", "new")
+    assert verdicts(rows) == ["no_match", "no_match"]
+    assert [row["matches"] for row in rows] == [[], []]
+    assert [{match["algorithm"] for match in row["observed"]} for row in rows] == [
+        {"pdq", "sha256"},
+        {"pdq"},
+    ]
+    assert {match["list"] for row in rows for match in row["observed"]} == {"new"}
+
+
+def test_a_list_of_files_to_ignore_hides_near_matches_and_no_exact_ones(
+    run: Run, tree: Path, listed: Path, tmp_path: Path
+) -> None:
+    _, small = run("hash", tree)
+    ignored = tmp_path / "ignore.csv"
+    ignored.write_text(f"sha256\n{small['sha256']}\n")
+    run("list", "create", "ordinary", "--source", "Source", "--meaning", "ignore")
+    run("list", "import", "ordinary", ignored)
+    rows = run("scan", tree, "--list", "known", "--list", "ordinary", code=1)
+    assert verdicts(rows) == ["known", "no_match"]
+    words = [reason.partition(":")[0] for reason in rows[1]["reasons"]]
+    assert words == ["on_ignore_list", "ignored_near"]
+    both = tmp_path / "both.csv"
+    both.write_text(f"sha256\n{rows[0]['sha256']}\n")
+    run("list", "import", "ordinary", both)
+    rows = run("scan", tree, "--list", "known", "--list", "ordinary", code=1)
+    assert verdicts(rows) == ["known", "no_match"]
+
+
+def test_a_hash_on_an_observed_list_is_told_apart(run: Run, listed: Path) -> None:
+    pdq = listed.read_text().splitlines()[1].split(",")[0]
+    (row,) = run("match", f"pdq:{pdq}", "--list", "new")
+    assert (row["matches"], [match["list"] for match in row["observed"]]) == ([], ["new"])
+    (row,) = run("match", f"pdq:{pdq}", "--list", "new", "--list", "known", code=1)
+    assert [match["list"] for match in row["matches"]] == ["known"]
