@@ -1,6 +1,7 @@
 """`safelight scan --dataset` and `--manifest` as people run them."""
 
 import csv
+import gzip
 import json
 import os
 import signal
@@ -163,6 +164,17 @@ def test_a_sidecar_that_cannot_be_read_has_its_own_row(audit, tmp_path):
         "1.json": ("unreadable", {"key": "1"}),
         "set.tar": ("no_match", None),
     }
+
+
+def test_compressed_tars(audit, tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "1.tar.gz").write_bytes(gzip.compress(webdataset_shard(1)))
+    assert audit(tmp_path / "set", "--dataset").code == 1
+    (found,) = [row for row in rows_in(tmp_path / "audit") if row["matches"]]
+    assert [step["kind"] for step in found["derivation"]] == ["compressed", "archive_member"]
+    assert found["manifest"] == {"key": "001001", "url": "https://pictures.example/001001"}
+    summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
+    assert (summary["not_checked"], summary["sidecars"]) == ({}, 8)
 
 
 def test_a_pattern_names_shards(audit, tmp_path):
@@ -336,6 +348,20 @@ def test_files_that_the_manifest_does_not_name_are_scanned_too(audit, tmp_path):
         "000.jpg": ("no_match", None),
         "001.jpg": ("known", None),
         "003.jpg": ("no_match", None),
+    }
+
+
+def test_a_manifest_may_name_tars(audit, tmp_path):
+    write_webdataset(tmp_path / "set")
+    (tmp_path / "set" / "crawl.csv").write_text("file,crawl\nshard-00001.tar,spring\n")
+    ran = audit("--manifest", tmp_path / "set" / "crawl.csv", "--layout", "webdataset")
+    assert ran.code == 1
+    (found,) = [row for row in rows_in(tmp_path / "audit") if row["matches"]]
+    assert found["manifest"] == {
+        "_row": "0",
+        "crawl": "spring",
+        "key": "001001",
+        "url": "https://pictures.example/001001",
     }
 
 

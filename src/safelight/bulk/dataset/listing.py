@@ -47,17 +47,19 @@ class Listing:
             for wanted in self._from_manifests():
                 if self._request.roots:
                     named.add(wanted.path)
-                yield from numbering.add(wanted)
+                yield from self._numbered(numbering, wanted)
             yield from numbering.rest()
             for wanted in _walked(self._request.roots, self._files):
-                if wanted.path in named or self._is_read_metadata(wanted):
-                    continue
-                kind = self._kind(wanted)
-                if kind is ShardKind.FILES:
-                    yield from numbering.add(wanted)
-                else:
-                    yield numbering.single(kind, wanted)
+                if wanted.path not in named and not self._is_read_metadata(wanted):
+                    yield from self._numbered(numbering, wanted)
             yield from numbering.rest()
+
+    def _numbered(self, numbering: Numbering, wanted: Wanted) -> Iterator[Shard]:
+        kind = self._kind(wanted)
+        if kind is ShardKind.FILES:
+            yield from numbering.add(wanted)
+        else:
+            yield numbering.single(kind, wanted)
 
     def _from_manifests(self) -> Iterator[Wanted]:
         request = self._request
@@ -122,7 +124,8 @@ def _wanted(row: ManifestRow, base: str, manifest: str) -> Wanted:
         path = f"{base}/{row.file}"
     else:
         path = os.path.normpath(os.path.join(base, row.file))
-    return Wanted(path=os.fsencode(path), facts=row.facts)
+    raw = os.fsencode(path)
+    return Wanted(path=raw, facts=row.facts, tag="" if is_remote(path) else _tag(raw))
 
 
 def _stays_below(path: bytes, folder: bytes) -> bool:
