@@ -158,11 +158,11 @@ class _Lying:
     [
         {},
         {"rows": 5},
-        {"rows": [[1, "a"]]},
-        {"rows": [["1", "a", {}]]},
-        {"rows": [[1, None, {}]]},
-        {"rows": [[1, "a" * 5000, {}]]},
-        {"rows": [[1, "a", {"x": 5}]]},
+        {"rows": [[1, "a", ""]]},
+        {"rows": [["1", "a", "", {}]]},
+        {"rows": [[1, None, "", {}]]},
+        {"rows": [[1, "a", "a" * 5000, {}]]},
+        {"rows": [[1, "a", "", {"x": 5}]]},
     ],
 )
 def test_what_no_honest_child_says_is_refused(part: dict[str, Any]) -> None:

@@ -159,7 +159,7 @@ def _manifest(fd: int, columns: ManifestColumns) -> Answers:
     try:
         for number, values in table.rows(reader.used, ROWS_AT_A_TIME):
             row = reader.row(number, values)
-            packed = [row.number, row.file, row.facts]
+            packed = [row.number, row.file, row.member, row.facts]
             more = len(json.dumps(packed))
             if rows and size + more > _MESSAGE_BYTES:
                 yield {"rows": rows}

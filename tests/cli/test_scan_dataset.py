@@ -365,6 +365,27 @@ def test_a_manifest_may_name_tars(audit, tmp_path):
     }
 
 
+def test_a_manifest_may_name_members(audit, tmp_path):
+    write_webdataset(tmp_path / "set")
+    (tmp_path / "set" / "rows.csv").write_text(
+        "shard,member,id\nshard-00001.tar,001000,a\nshard-00001.tar,001001.jpg,b\n"
+        "shard-00001.tar,absent,c\nshard-00009.tar,009000,d\n"
+    )
+    ran = audit("--manifest", tmp_path / "set" / "rows.csv", "--carry", "id")
+    assert ran.code == 1
+    rows = rows_in(tmp_path / "audit")
+    assert manifests(rows) == {
+        "001000.jpg": ("no_match", {"_row": "0", "id": "a", "key": "001000"}),
+        "001001.jpg": ("known", {"_row": "1", "id": "b", "key": "001001"}),
+        "001002.jpg": ("no_match", {"key": "001002"}),
+        "001003.jpg": ("no_match", {"key": "001003"}),
+        "absent": ("unreadable", {"_row": "2", "id": "c"}),
+        "shard-00001.tar": ("no_match", None),
+        "shard-00009.tar": ("unreadable", None),
+    }
+    assert [row["code"] for row in rows if "code" in row] == ["not_there", "not_there"]
+
+
 def test_columns_can_be_named(audit, tmp_path):
     write_pictures(tmp_path / "files")
     (tmp_path / "files" / "rows.csv").write_text("where;who;what\n001.jpg;me;hills\n")

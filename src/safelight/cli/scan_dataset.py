@@ -67,6 +67,15 @@ FileColumnOption = Annotated[
         show_default=False,
     ),
 ]
+MemberColumnOption = Annotated[
+    str,
+    typer.Option(
+        "--manifest-member-column",
+        metavar="COLUMN",
+        help="The column that names a member of the file, or its key, where rows are about those.",
+        show_default=False,
+    ),
+]
 CarryOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -111,6 +120,7 @@ class DatasetOptions:
     manifest: str | None
     base: str | None
     file_column: str
+    member_column: str
     carry: tuple[str, ...]
     layout: Layout | None
     format: PartFormat | None
@@ -140,7 +150,9 @@ def audit(
         roots=roots,
         manifest=manifest,
         base=_base(options.base, manifest),
-        columns=ManifestColumns(file=options.file_column, carry=options.carry),
+        columns=ManifestColumns(
+            file=options.file_column, member=options.member_column, carry=options.carry
+        ),
         layout=options.layout or guess_layout(roots, files),
         format=_format(options.format),
         sources=sources,

@@ -9,6 +9,7 @@ from itertools import islice
 
 from safelight.bulk.dataset.files import Files
 from safelight.bulk.dataset.layout import is_metadata, is_parquet, is_tar, layout_of
+from safelight.bulk.dataset.members import gathered
 from safelight.bulk.dataset.request import DatasetRequest, Layout
 from safelight.bulk.dataset.shards import Numbering, Shard, ShardKind, Wanted
 from safelight.bulk.walk import is_below, not_checked, walk
@@ -64,8 +65,8 @@ class Listing:
     def _from_manifests(self) -> Iterator[Wanted]:
         request = self._request
         if request.manifest:
-            for row in self._rows(request.manifest, request.columns):
-                yield _wanted(row, request.base, request.manifest)
+            rows = self._rows(request.manifest, request.columns)
+            yield from gathered(_wanted(row, request.base, request.manifest) for row in rows)
         if request.layout is not Layout.HUGGINGFACE:
             return
         for metadata in _walked(request.roots, self._files):
@@ -102,6 +103,8 @@ class Listing:
     def _kind(self, wanted: Wanted) -> ShardKind:
         if wanted.problem is not None:
             return ShardKind.FILES
+        if wanted.members is not None:
+            return ShardKind.TAR
         if self._request.layout is Layout.WEBDATASET and is_tar(wanted.path):
             return ShardKind.TAR
         if self._request.layout is Layout.HUGGINGFACE and is_parquet(wanted.path):
@@ -119,13 +122,16 @@ def _wanted(row: ManifestRow, base: str, manifest: str) -> Wanted:
         problem = not_checked("no_file_named")
         return Wanted(path=os.fsencode(manifest), facts=row.facts, problem=problem)
     if is_remote(row.file):
-        return Wanted(path=os.fsencode(row.file), facts=row.facts)
-    if is_remote(base):
+        path = row.file
+    elif is_remote(base):
         path = f"{base}/{row.file}"
     else:
         path = os.path.normpath(os.path.join(base, row.file))
     raw = os.fsencode(path)
-    return Wanted(path=raw, facts=row.facts, tag="" if is_remote(path) else _tag(raw))
+    tag = "" if is_remote(path) else _tag(raw)
+    if row.member:
+        return Wanted(path=raw, members={os.fsencode(row.member): row.facts}, tag=tag)
+    return Wanted(path=raw, facts=row.facts, tag=tag)
 
 
 def _stays_below(path: bytes, folder: bytes) -> bool:
