@@ -222,6 +222,22 @@ def test_a_stopped_audit_goes_on_where_it_was(audit, command, environ, tmp_path,
     assert rows_in(folder) == rows_in(tmp_path / "at-once")
 
 
+def test_a_full_disk_leaves_no_half_a_part(audit, command, environ, tmp_path, listed):
+    write_webdataset(tmp_path / "set", shards=3, count=20)
+    arguments = ["scan", tmp_path / "set", "--dataset", "--hashes", listed, "--format", "jsonl"]
+    arguments += ["--result", tmp_path / "audit", "--jobs", "1"]
+    # a limit on the size of files stands in for a full disk
+    limited = ["prlimit", "--fsize=6000", *command, *map(str, arguments)]
+    done = subprocess.run(limited, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error (disk_full)" in done.stderr
+    assert "The same command again goes on" in done.stderr
+    assert not list((tmp_path / "audit").glob("part-*"))
+    assert not list((tmp_path / "audit").glob(".*"))
+    assert audit(tmp_path / "set", "--dataset").code == 1
+    assert len(rows_in(tmp_path / "audit")) == 63
+
+
 def test_a_whole_audit_is_not_made_again(audit, tmp_path):
     write_webdataset(tmp_path / "set")
     audit(tmp_path / "set", "--dataset")
@@ -663,3 +679,13 @@ def test_plain_folders(audit, tree, tmp_path):
         "empty.jpg": "unreadable",
         "text.jpg": "unreadable",
     }
+
+
+def test_what_is_named_twice_is_examined_once(audit, tmp_path):
+    write_webdataset(tmp_path / "set")
+    ran = audit(
+        *(tmp_path / "set" / "shard-{00000..00001}.tar", tmp_path / "set" / "shard-00001.tar"),
+        *(tmp_path / "set", "--dataset"),
+    )
+    assert ran.code == 1
+    assert len(rows_in(tmp_path / "audit")) == 15

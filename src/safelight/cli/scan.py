@@ -6,6 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from safelight.bulk.case import case_of
+from safelight.cli.dataset_options import (
+    BaseOption,
+    CarryOption,
+    DatasetOption,
+    DatasetOptions,
+    FileColumnOption,
+    FormatOption,
+    LayoutOption,
+    ManifestOption,
+    MemberColumnOption,
+)
 from safelight.cli.grouped import GroupedCommand
 from safelight.cli.options import (
     AlgorithmOption,
@@ -19,18 +30,7 @@ from safelight.cli.options import (
     VideoOption,
 )
 from safelight.cli.output import Output, OutputOption
-from safelight.cli.scan_dataset import (
-    BaseOption,
-    CarryOption,
-    DatasetOption,
-    DatasetOptions,
-    FileColumnOption,
-    FormatOption,
-    LayoutOption,
-    ManifestOption,
-    MemberColumnOption,
-    audit,
-)
+from safelight.cli.scan_dataset import audit
 from safelight.cli.scan_prepare import Asked, absolute, begin, go_on, repeat, roots_of
 from safelight.cli.scan_run import ScanRun
 from safelight.cli.verify_run import VerifyRun

@@ -3,7 +3,7 @@
 import io
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 
@@ -27,7 +27,7 @@ from safelight.errors import BadInput
 LOOKED_AT = 1000  # files, to tell the layout
 
 
-def guess_layout(roots: Iterable[str], files: Files) -> Layout:
+def guess_layout(roots: Sequence[str], files: Files) -> Layout:
     """The layout that the first files speak for."""
     found = (wanted.path for wanted in _walked(roots, files))
     return layout_of(islice(found, LOOKED_AT))
@@ -140,14 +140,13 @@ def _stays_below(path: bytes, folder: bytes) -> bool:
     return is_below(os.path.realpath(path), os.path.realpath(folder))
 
 
-def _walked(roots: Iterable[str], files: Files) -> Iterator[Wanted]:
+def _walked(roots: Sequence[str], files: Files) -> Iterator[Wanted]:
+    for found in walk([os.fsencode(root) for root in roots if not is_remote(root)]):
+        yield Wanted(path=found.path, problem=found.problem, tag=_tag(found.path))
     for root in roots:
         if is_remote(root):
             for one in files.stores.list(root):
                 yield Wanted(path=os.fsencode(one.url), tag=f"{one.size} {one.tag}")
-            continue
-        for found in walk([os.fsencode(root)]):
-            yield Wanted(path=found.path, problem=found.problem, tag=_tag(found.path))
 
 
 def _tag(path: bytes) -> str:
