@@ -186,7 +186,7 @@ def test_without_rows_and_without_a_case_there_is_a_report(tmp_path: Path):
 def test_an_about_file_of_strange_values_still_gives_a_report(tmp_path: Path):
     strange = about()
     strange["matched_against"] |= {"entries": "many", "facts": [1, {"name": 5}], "files": []}
-    strange["asked"] |= {"depth": None, "policy": None, "roots": []}
+    strange["asked"] |= {"depth": {"mode": []}, "policy": {}, "roots": []}
     strange["environment"] = {"packages": "none", "tool": ["a"]}
     result = write(tmp_path, row(), **strange)
     made(result, Form.HTML)

@@ -76,7 +76,7 @@ def _match_lines(matches: Sequence[dict[str, Any]]) -> list[str]:
     for match in matches:
         key = (match["list"], match["entry"], match["class"])
         entries.setdefault(key, []).append(match)
-    lines = []
+    lines: list[str] = []
     for (name, number, label), some in [*entries.items()][:ENTRIES_SHOWN]:
         lines.append(f"{'also ' if lines else ''}{plain(name)}, entry {plain(number)}")
         lines += [f"class {plain(label)}"] if label else []
