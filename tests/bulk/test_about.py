@@ -138,6 +138,23 @@ def test_damage_is_told(tmp_path: Path, text: str):
         read_about(tmp_path / "rows.jsonl")
 
 
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        *(("asked", None), ("runs", [1]), ("runs", 5), ("left_out", [{"path": "/a"}])),
+        *(("environment", []), ("matched_against", {"files": [7]}), ("results", "none")),
+    ],
+)
+def test_parts_of_another_kind_are_damage(
+    request_: ScanRequest, loaded: Loaded, part: str, value: object
+):
+    AboutFile.begin(request_, loaded, Settings(), now=NOW)
+    path = about_path(request_.result)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {part: value}))
+    with pytest.raises(CorruptFile):
+        read_about(Path(request_.result))
+
+
 def test_one_that_is_missing_is_told_and_one_that_is_there_not_overwritten(tmp_path: Path):
     with pytest.raises(BadInput, match="is missing"):
         read_about(tmp_path / "rows.jsonl")

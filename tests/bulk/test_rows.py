@@ -6,8 +6,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.bulk.rows import Tally, hash_row, is_member, path_fields, path_of, scan_row
+from safelight.bulk.rows import (
+    Tally,
+    exhibit_fields,
+    hash_row,
+    is_member,
+    is_skipped,
+    path_fields,
+    path_of,
+    scan_row,
+)
+from safelight.bulk.stamp import Stamp
 from safelight.files import to_line
+from safelight.matching.graded import left_out
 from safelight.matching.rules import Hit, MatchPolicy, judge
 from safelight.model import (
     Algorithm,
@@ -15,12 +26,14 @@ from safelight.model import (
     Digests,
     FrameHashes,
     FrameSampling,
+    Grade,
     HashMode,
     ImageHashes,
     Item,
     Match,
     Member,
     NotChecked,
+    Skipped,
     VideoHashes,
 )
 
@@ -184,3 +197,46 @@ def test_exit_codes(answers, code):
         tally.add(scan_row(b"/x", answer))
     assert tally.exit_code == code
     assert tally.files == len(answers)
+
+
+GRADED = Skipped(
+    digests=DIGESTS, kind="image", format="png", grade=Grade(file="a.jsonl", verdict="known")
+)
+
+
+def test_the_row_of_what_was_left_out():
+    row = scan_row(b"/a.png", left_out(GRADED, [], POLICY))
+    assert (row["verdict"], row["fully_checked"]) == ("skipped", False)
+    assert (row["skipped"], row["earlier"]) == (
+        "already_graded",
+        {"file": "a.jsonl", "verdict": "known"},
+    )
+    assert is_skipped(row)
+    assert not is_skipped(scan_row(b"/a.png", judge(PICTURE, [], POLICY)))
+
+
+def test_what_was_left_out_is_neither_found_nor_not_checked():
+    tally = Tally()
+    tally.add(scan_row(b"/a.png", left_out(GRADED, [NEAR], POLICY)))
+    assert (tally.skipped, tally.found, tally.unchecked, tally.exit_code) == (1, 0, 0, 0)
+    assert tally.to_json()["skipped"] == 1
+
+
+def test_what_an_exhibit_adds_to_a_row():
+    answer = judge(PICTURE, [], POLICY)
+    stamp = Stamp(size=9, modified="m", changed="c", born="b")
+    assert exhibit_fields("E/1", answer, stamp) == {
+        "exhibit": "E/1",
+        "md5": "1" * 32,
+        "sha1": "2" * 40,
+        "size": 9,
+        "times": {"modified": "m", "changed": "c", "born": "b"},
+    }
+    # of what is inside a file the size is that of its bytes; its time stands in the derivation
+    assert exhibit_fields("E/1", answer, None)["size"] == 9
+    assert exhibit_fields("E/1", judge(UNREAD, [], POLICY), None) == {
+        "exhibit": "E/1",
+        "md5": None,
+        "sha1": None,
+        "size": None,
+    }

@@ -124,6 +124,24 @@ def test_conditions_that_are_the_same_are_not_spoken_of():
     assert list(differing_conditions(about(), elsewhere)) == []
 
 
+def test_lists_of_the_database_are_named_one_by_one():
+    def matched(fingerprint: str, *facts: tuple[str, str, int]) -> dict[str, Any]:
+        told = [dict(zip(("name", "digest", "entries"), one, strict=True)) for one in facts]
+        return {"fingerprint": fingerprint, "entries": 3, "files": [], "facts": told}
+
+    first = about(
+        matched_against=matched("f", ("same", "1", 1), ("grew", "2", 2), ("gone", "3", 3))
+    )
+    second = about(
+        matched_against=matched("g", ("same", "1", 1), ("grew", "4", 5), ("new", "5", 6))
+    )
+    told = list(differing_conditions(first, second))
+    assert [one.partition(":")[0] for one in told] == [
+        *("the lists or hash files are not the same", "list grew", "list gone", "list new")
+    ]
+    assert told[2].endswith("not used now")
+
+
 def test_conditions_that_differ_are_named_lists_first():
     file = {"path": "/x/known.csv", "sha256": "1"}
     first = about(matched_against={"fingerprint": "f", "entries": 1, "files": [file]})

@@ -18,7 +18,10 @@ from safelight.settings import Settings
 
 RUN = [page for page in pages() if list(commands_of((ROOT / page).read_text("utf-8")))]
 # The pages that people follow step by step; without a block that runs they would be untested.
-MUST_RUN = {"README.md", "docs/tutorial/first-scan.md", "docs/how-to/hash-lists.md"}
+MUST_RUN = {
+    *("README.md", "docs/tutorial/first-scan.md", "docs/how-to/hash-lists.md"),
+    "docs/how-to/laboratory.md",
+}
 
 
 @pytest.fixture(scope="module")

@@ -29,9 +29,14 @@ VIDEO = match(
     algorithm="vpdq", distance=2, time=62.0, query_percent=12.5, list_percent=100.0,
     scenes=[{"start": 62.0, "end": 71.0, "list_start": 0.0, "list_end": 9.0}],
 )  # fmt: skip
+STILL = match(
+    algorithm="vpdq", distance=4, query_percent=100.0, list_percent=5.0, entry=8,
+    scenes=[{"start": 0.0, "end": 0.0, "list_start": 75.0, "list_end": 75.0}],
+)  # fmt: skip
 ROWS = [
     *(known(path) for path in EVIL),
     similar(b"/m/s.png", 12, derivation=[{"kind": "archive_member", "name": "in/<b>.png"}]),
+    row(b"/m/f.png", "similar", match(), STILL),
     row(b"/m/v.mp4", "similar", VIDEO, kind="video", format="mp4"),
     unchecked(b"/m/u.png", "password_protected"),
     row(b"/m/p.png", fully_checked=False, flags=["truncated"]),
@@ -106,6 +111,8 @@ def test_html_says_everything(result: Path):
         *("inside: in/<b>.png", "12 of 256 bits differ", "class A1", "/m/写真.png"),
         "12.5 % of this video, 100 % of the entry's",
         "1:02 to 1:11 is 0:00 to 0:09 there",
+        "also hotline, entry 8",
+        "4 of 256 bits from what the entry's video shows at 1:15",
         *("password_protected", "truncated", "old.jsonl", "pillow", "13.0.0"),
         *("modified 2026-01-02 03:04:05", "born 2025-12-31 23:59:59"),
         "2 items were not checked, or only in part",
@@ -179,7 +186,7 @@ def test_without_rows_and_without_a_case_there_is_a_report(tmp_path: Path):
 def test_an_about_file_of_strange_values_still_gives_a_report(tmp_path: Path):
     strange = about()
     strange["matched_against"] |= {"entries": "many", "facts": [1, {"name": 5}], "files": []}
-    strange["asked"] |= {"depth": None, "policy": None, "roots": []}
+    strange["asked"] |= {"depth": {"mode": []}, "policy": {}, "roots": []}
     strange["environment"] = {"packages": "none", "tool": ["a"]}
     result = write(tmp_path, row(), **strange)
     made(result, Form.HTML)
@@ -188,14 +195,14 @@ def test_an_about_file_of_strange_values_still_gives_a_report(tmp_path: Path):
 
 def test_csv_has_a_line_for_every_match_and_no_formulas(result: Path):
     lines = list(csv.DictReader(io.StringIO(made(result, Form.CSV).decode(), newline="")))
-    assert len(lines) == len(EVIL) + 2 + 2
+    assert len(lines) == len(EVIL) + 4 + 2
     assert {line["verdict"] for line in lines} == {"known", "similar", "unreadable", "no_match"}
     assert not any(
         value.startswith(("=", "+", "-", "@")) for one in lines for value in one.values()
     )
     inside = next(line for line in lines if "→" in line["place"])
     assert inside["place"] == "/m/s.png → in/<b>.png"
-    video = next(line for line in lines if line["algorithm"] == "vpdq")
+    video = next(line for line in lines if line["place"] == "/m/v.mp4")
     assert (video["scenes"], video["time"]) == ("62-71=0-9", "62.0")
     assert lines[0]["modified"] == "2026-01-02T03:04:05.123456789Z"
 

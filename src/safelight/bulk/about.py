@@ -15,7 +15,7 @@ from typing import Any
 
 from safelight.bulk.environment import clock, environment, mount_of
 from safelight.bulk.request import ScanRequest
-from safelight.bulk.rows import Tally, path_fields
+from safelight.bulk.rows import Tally, path_fields, path_of
 from safelight.errors import BadInput, BadPath, CorruptFile
 from safelight.files import disk_errors, replace_private, show_path
 from safelight.matching.load import Loaded
@@ -56,14 +56,14 @@ def read_about(result: Path) -> About:
         with disk_errors(path):
             untrusted_about = json.loads(path.read_bytes()[:_LARGEST])
         return check_about(untrusted_about)
-    except (ValueError, RecursionError, KeyError, TypeError) as exc:
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as exc:
         raise CorruptFile(
             f"{show_path(path)} is damaged, or of another version of Safelight."
         ) from exc
 
 
 def check_about(untrusted_about: Any) -> About:
-    """The same if it has the parts that others rely on; ValueError, KeyError or TypeError if not.
+    """The same if it has the parts that others rely on; ValueError, KeyError, TypeError if not.
 
     What the parts hold is still what somebody else wrote.
     """
@@ -72,9 +72,15 @@ def check_about(untrusted_about: Any) -> About:
     for name in ("asked", "settings", "matched_against", "environment", "results"):
         if not isinstance(untrusted_about[name], dict):
             raise TypeError(name)
-    for name in ("runs", "left_out"):
-        if not isinstance(untrusted_about[name], list):
-            raise TypeError(name)
+    asked, against = untrusted_about["asked"], untrusted_about["matched_against"]
+    for part in (asked["policy"], asked["depth"], *untrusted_about["runs"]):
+        if not isinstance(part, dict):
+            raise TypeError("part")
+    for place in (*asked["roots"], *against["files"], *untrusted_about["left_out"]):
+        path_of(place)
+    for file in (*against["files"], *untrusted_about["left_out"]):
+        if not isinstance(file["sha256"], str):
+            raise TypeError("sha256")
     return dict(untrusted_about)
 
 

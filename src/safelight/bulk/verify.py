@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -176,8 +176,29 @@ def _sources(first: About, second: About) -> Iterator[str]:
         now = _files(theirs["files"]).get(name)
         if now != digest:
             yield f"hash file {name}: SHA-256 {digest} then, {now or 'not given'} now"
+    yield from _lists(mine.get("facts") or (), theirs.get("facts") or (), but=_files(mine["files"]))
     if sorted(_files(first["left_out"]).values()) != sorted(_files(second["left_out"]).values()):
         yield "what is already graded and left out is not the same (--skip-known)"
+
+
+def _lists(mine: Sequence[Any], theirs: Sequence[Any], *, but: Container[str]) -> Iterator[str]:
+    """Lists of the database that are not what they were; hash files are told by their digests."""
+    then, now = _by_name(mine), _by_name(theirs)
+    for name in [*then, *(name for name in now if name not in then)]:
+        if name not in but and then.get(name) != now.get(name):
+            yield f"list {name}: {_state(then.get(name))} then, {_state(now.get(name))} now"
+
+
+def _by_name(facts: Sequence[Any]) -> dict[str, tuple[Any, ...]]:
+    told = [one for one in facts if isinstance(one, dict)]
+    return {str(one.get("name")): (one.get("digest"), one.get("entries")) for one in told}
+
+
+def _state(told: tuple[Any, ...] | None) -> str:
+    if told is None:
+        return "not used"
+    digest, entries = told
+    return f"{entries} entries (digest {str(digest)[:16]}…)"
 
 
 def _files(files: list[dict[str, Any]]) -> dict[str, str]:

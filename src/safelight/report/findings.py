@@ -76,9 +76,9 @@ def _match_lines(matches: Sequence[dict[str, Any]]) -> list[str]:
     for match in matches:
         key = (match["list"], match["entry"], match["class"])
         entries.setdefault(key, []).append(match)
-    lines = []
+    lines: list[str] = []
     for (name, number, label), some in [*entries.items()][:ENTRIES_SHOWN]:
-        lines.append(f"{plain(name)}, entry {plain(number)}")
+        lines.append(f"{'also ' if lines else ''}{plain(name)}, entry {plain(number)}")
         lines += [f"class {plain(label)}"] if label else []
         lines += [line for match in some for line in _match(match)]
     more = len(entries) - ENTRIES_SHOWN
@@ -95,6 +95,9 @@ def _match(match: dict[str, Any]) -> list[str]:
 
 
 def _how_near(match: dict[str, Any]) -> str:
+    if _is_frame_of_a_video(match):
+        at = moment(match["scenes"][0]["list_start"])
+        return f"{match['distance']} of 256 bits from what the entry's video shows at {at}"
     if match["algorithm"] == "vpdq" and "query_percent" in match:
         here, there = match["query_percent"], match["list_percent"]
         return f"{here:g} % of this video, {there:g} % of the entry's"
@@ -104,7 +107,7 @@ def _how_near(match: dict[str, Any]) -> str:
 
 
 def _scenes(match: dict[str, Any]) -> list[str]:
-    scenes = match.get("scenes") or ()
+    scenes = () if _is_frame_of_a_video(match) else match.get("scenes") or ()
     lines = [
         f"{moment(one['start'])} to {moment(one['end'])} is {moment(one['list_start'])} to"
         f" {moment(one['list_end'])} there"
@@ -112,3 +115,8 @@ def _scenes(match: dict[str, Any]) -> list[str]:
     ]
     more = len(scenes) - SCENES_SHOWN
     return [*lines, f"and {more:,} more scenes"] if more > 0 else lines
+
+
+def _is_frame_of_a_video(match: dict[str, Any]) -> bool:
+    """Whether the item is a picture, and the entry a video that shows it."""
+    return bool(match["algorithm"] == "vpdq" and "time" not in match and match.get("scenes"))
