@@ -90,6 +90,8 @@ def old_tar() -> bytes:
         (b"\xef\xbb\xbfDate: x\nFrom: a\n\n", "mail", "eml"),
         (b"Date: x\nFrom: a\nno header\n\n", "text", "text"),
         (b"From: a\nFrom: b\n\n", "text", "text"),
+        (b"Content-Type: multipart/mixed; boundary=b\n\n--b\n", "mail", "eml"),
+        (b"Content-Type: text/html\n\n", "text", "text"),
         (b"From: a\nDate: x\nContent-Type: multipart/related\n\n", "mail", "mht"),
         (b"From: a\nTo: x\nContent-Type: multipart/related\n\n", "mail", "eml"),
         (b"%PDF-1.7", "document", "pdf"),

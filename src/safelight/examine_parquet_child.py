@@ -1,13 +1,13 @@
 """Parquet files: the work of a child process that has pyarrow.
 
 Two things are asked of it. The pictures in a table, as data sets of Hugging Face hold them, in a
-column of `{bytes, path}` or of bytes: every row is an item, answered as `examine_child` does. Or
-the rows of a table that names files, for `connectors.table`. Either way a batch of rows is in
-memory at a time.
+column of `{bytes, path}` or of bytes: each is an item, answered as `examine_child` does. Or the
+rows of a table that names files, for `connectors.table`. Either way a few rows are in memory.
 """
 
 import json
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Mapping
+from io import BytesIO
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from safelight import examine_child
 from safelight.connectors.facts import telling, to_facts
 from safelight.connectors.manifest import ManifestColumns, ManifestReader
+from safelight.connectors.parquet_cells import BAD_TABLE, Cell, Table, cells_with_bytes
 from safelight.errors import BadInput
 from safelight.examine import DIGESTS_ONLY
 from safelight.examine_answers import pack_member
@@ -25,11 +26,10 @@ from safelight.source import MemorySource, open_source
 Answer = dict[str, Any]
 Answers = Generator[Answer, None, Answer]
 
-PICTURES_AT_A_TIME = 16
-ROWS_AT_A_TIME = 1000
+PICTURES_AT_A_TIME = 16  # rows
+ROWS_AT_A_TIME = 1000  # of a manifest
+MOST_IN_ROW = 1 << 16  # pictures; the number of one tells its row and where in it
 _MESSAGE_BYTES = 24_000
-_PAGE_BUFFER = 1 << 20
-_PICTURE_NAMES = ("image", "img", "picture", "jpg", "png", "webp")
 
 
 def prepare() -> None:
@@ -49,9 +49,10 @@ def self_test() -> None:
 
 def _try_out() -> None:
     out = pa.BufferOutputStream()
-    pq.write_table(pa.table({"image": [b"1", b"2"], "id": ["a", "b"]}), out, compression="zstd")
-    batches = pq.ParquetFile(pa.BufferReader(out.getvalue())).iter_batches(use_threads=False)
-    if [batch.to_pydict()["id"] for batch in batches] != [["a", "b"]]:
+    written = pa.table({"image": [b"1", b"2"], "id": ["a", "b"], "at": [1.0, None]})
+    pq.write_table(written, out, compression="zstd")
+    table = Table(BytesIO(out.getvalue().to_pybytes()))
+    if [row["id"] for _, row in table.rows(table.plain, 10)] != ["a", "b"]:
         raise RuntimeError("a tiny Parquet table cannot be read")
 
 
@@ -67,137 +68,105 @@ def work(fd: int, request: dict[str, Any]) -> Answers:
 def _pictures(fd: int, request: dict[str, Any]) -> Answers:
     digests_only = {**request, "mode": DIGESTS_ONLY, "archives": False}
     try:
-        table = _open(fd)
-        columns = _Columns(table.schema_arrow, request.get("carry") or ())
-    except (pa.ArrowException, OSError, BadInput):
+        table = Table(open_source(fd).stream())
+        pictures, length = table.with_bytes, table.length
+        told = list(telling(dict.fromkeys(table.plain), request.get("carry") or ()))
+    except BAD_TABLE:
         about = yield from examine_child.work(fd, digests_only)
         return {"code": "damaged", "detail": "", **about}
-    if not columns.picture:
+    if not pictures:
         return (yield from examine_child.work(fd, {**request, "archives": False}))
-    flags = []
-    try:
-        for number, row in _rows(table, columns.read, PICTURES_AT_A_TIME, request["start"]):
-            yield from _picture(number, row, columns, request)
-    except (pa.ArrowException, OSError):
-        flags.append("members_missing")
+    whole = True
+    for group, first in table.groups(request["start"] // MOST_IN_ROW):
+        whole &= yield from _group(table, group, first, (pictures, told), request)
+    flags = [] if whole else ["members_missing"]
     about = yield from examine_child.work(fd, digests_only)
     if "code" in about:
         return about
-    facts = {"members": table.metadata.num_rows, "flags": flags}
+    facts = {"members": length, "flags": flags}
     return {**about, "kind": "archive", "format": "parquet", "container": facts}
 
 
-def _picture(
-    number: int, row: Mapping[str, Any], columns: "_Columns", request: dict[str, Any]
-) -> Generator[Answer, None, None]:
-    place = {"members": [pack_member(Member(name=b"%d" % number, kind="row"))]}
-    yield {"begin": number, **place}
-    data = columns.bytes_of(row)
-    failed = request["failed"] if number == request["start"] else None
-    if data is None:
+def _group(
+    table: Table,
+    group: int,
+    first: int,
+    columns: tuple[list[str], list[str]],
+    request: dict[str, Any],
+) -> Generator[Answer, None, bool]:
+    """Answer about the pictures of one row group; whether all could be read."""
+    whole = True
+    rows = table.rows_of(group, [name for some in columns for name in some], PICTURES_AT_A_TIME)
+    try:
+        for number, row in enumerate(rows, first):
+            whole &= yield from _row(number, row, columns, request)
+    except BAD_TABLE:
+        return False  # the other groups may be good
+    return whole
+
+
+def _row(
+    row_number: int,
+    row: Mapping[str, Any],
+    columns: tuple[list[str], list[str]],
+    request: dict[str, Any],
+) -> Generator[Answer, None, bool]:
+    """Answer about the pictures of one row; whether that was all of them."""
+    pictures, told = columns
+    facts = {name: row[name] for name in told}
+    for at, cell in enumerate(cells_with_bytes(row, pictures)):
+        if at == MOST_IN_ROW:
+            return False
+        number = row_number * MOST_IN_ROW + at
+        if number < request["start"]:
+            continue
+        # One column of pictures: the number of the row says it all.
+        way = cell.place if len(pictures) > 1 else cell.place[1:]
+        name = "/".join([str(row_number), *way])
+        member = Member(name=name.encode("utf-8", "replace"), kind="row")
+        place = {"members": [pack_member(member)]}
+        yield {"begin": number, **place}
+        answer = yield from _cell(cell, request, is_first=number == request["start"])
+        path = {} if cell.path is None else {"path": cell.path}
+        yield {"item": answer, "number": number, **place, "facts": to_facts({**path, **facts})}
+    return True
+
+
+def _cell(cell: Cell, request: dict[str, Any], *, is_first: bool) -> Answers:
+    if cell.data is None:
         empty: Answer = {"digests": None, "kind": "other", "format": "unknown"}
-        answer = {**empty, "code": "no_bytes", "detail": ""}
-    else:
-        mode = DIGESTS_ONLY if failed else HashMode.EXACT
-        answer = yield from examine_child.examine_source(
-            MemorySource(data), {**request, "mode": mode}
-        )
-        if failed and "code" not in answer:
-            answer = {**answer, "code": failed, "detail": ""}
-    yield {"item": answer, "number": number, **place, "facts": columns.facts_of(row)}
-
-
-class _Columns:
-    """Which column holds the pictures, and which are carried."""
-
-    def __init__(self, schema: pa.Schema, carry: tuple[str, ...] | list[str]) -> None:
-        kinds = {field.name: field.type for field in schema}
-        pictures = [name for name, kind in kinds.items() if _holds_pictures(kind)]
-        preferred = [name for name in _PICTURE_NAMES if name in pictures]
-        self.picture: str = (preferred or pictures or [""])[0]
-        plain = {name: None for name, kind in kinds.items() if _is_plain(kind)}
-        self._carried = tuple(telling(plain, carry))
-        self._in_struct = self.picture != "" and pa.types.is_struct(kinds[self.picture])
-        ends = (".bytes", ".path") if self._in_struct else ("",)
-        self.read = [self.picture + end for end in ends] + list(self._carried)
-
-    def bytes_of(self, row: Mapping[str, Any]) -> bytes | None:
-        value = row[self.picture]
-        if self._in_struct:
-            value = None if value is None else value.get("bytes")
-        return value if isinstance(value, bytes) else None
-
-    def facts_of(self, row: Mapping[str, Any]) -> dict[str, str]:
-        found = {name: row[name] for name in self._carried}
-        value = row[self.picture]
-        if self._in_struct and value is not None and value.get("path"):
-            found.setdefault("path", value["path"])
-        return to_facts(found)
-
-
-def _holds_pictures(kind: pa.DataType) -> bool:
-    if pa.types.is_struct(kind):
-        names = {kind.field(at).name: kind.field(at).type for at in range(kind.num_fields)}
-        return "bytes" in names and _is_bytes(names["bytes"])
-    return _is_bytes(kind)
-
-
-def _is_bytes(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
-
-
-def _is_plain(kind: pa.DataType) -> bool:
-    """Whether a column of this type can be carried: pictures and nested tables are not."""
-    return not (_is_bytes(kind) or pa.types.is_struct(kind) or pa.types.is_map(kind))
+        return {**empty, "code": "no_bytes", "detail": ""}
+    failed = request["failed"] if is_first else None
+    mode = DIGESTS_ONLY if failed else HashMode.EXACT
+    answer = yield from examine_child.examine_source(
+        MemorySource(cell.data), {**request, "mode": mode}
+    )
+    if failed and "code" not in answer:
+        return {**answer, "code": failed, "detail": ""}
+    return answer
 
 
 def _manifest(fd: int, columns: ManifestColumns) -> Answers:
     try:
-        table = _open(fd)
-        names = [field.name for field in table.schema_arrow if _is_plain(field.type)]
-        reader = ManifestReader(names, columns)
+        table = Table(open_source(fd).stream())
+        reader = ManifestReader(table.plain, columns)
     except BadInput as exc:
         return {"problem": str(exc)}
-    except (pa.ArrowException, OSError) as exc:
+    except BAD_TABLE as exc:
         return {"problem": f"this is no Parquet file that can be read ({type(exc).__name__})"}
     rows: list[list[Any]] = []
     size = 0
     try:
-        for number, values in _rows(table, reader.used, ROWS_AT_A_TIME, 0):
-            row = reader.row(number + 1, values)
-            packed = [row.number, row.file, row.facts]
+        for number, values in table.rows(reader.used, ROWS_AT_A_TIME):
+            row = reader.row(number, values)
+            packed = [row.number, row.file, row.member, row.facts]
             more = len(json.dumps(packed))
             if rows and size + more > _MESSAGE_BYTES:
                 yield {"rows": rows}
                 rows, size = [], 0
             rows.append(packed)
             size += more
-    except (pa.ArrowException, OSError) as exc:
+    except BAD_TABLE as exc:
         return {"problem": f"the table is damaged ({type(exc).__name__})"}
     yield {"rows": rows}
     return {}
-
-
-def _open(fd: int) -> pq.ParquetFile:
-    """The open file, read page by page. Raises ArrowException or OSError."""
-    stream = pa.PythonFile(open_source(fd).stream(), mode="r")
-    return pq.ParquetFile(stream, pre_buffer=False, buffer_size=_PAGE_BUFFER)
-
-
-def _rows(
-    table: pq.ParquetFile, columns: list[str], at_a_time: int, start: int
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The rows from number `start` on, counted from 0; row groups before it are not read."""
-    number = 0
-    for group in range(table.metadata.num_row_groups):
-        rows = table.metadata.row_group(group).num_rows
-        if number + rows <= start:
-            number += rows
-            continue
-        for batch in table.iter_batches(
-            batch_size=at_a_time, row_groups=[group], columns=columns, use_threads=False
-        ):
-            for row in batch.to_pylist():
-                if number >= start:
-                    yield number, row
-                number += 1

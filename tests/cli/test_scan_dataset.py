@@ -1,6 +1,7 @@
 """`safelight scan --dataset` and `--manifest` as people run them."""
 
 import csv
+import gzip
 import json
 import os
 import signal
@@ -165,6 +166,17 @@ def test_a_sidecar_that_cannot_be_read_has_its_own_row(audit, tmp_path):
     }
 
 
+def test_compressed_tars(audit, tmp_path):
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "1.tar.gz").write_bytes(gzip.compress(webdataset_shard(1)))
+    assert audit(tmp_path / "set", "--dataset").code == 1
+    (found,) = [row for row in rows_in(tmp_path / "audit") if row["matches"]]
+    assert [step["kind"] for step in found["derivation"]] == ["compressed", "archive_member"]
+    assert found["manifest"] == {"key": "001001", "url": "https://pictures.example/001001"}
+    summary = json.loads((tmp_path / "audit" / "summary.json").read_text())
+    assert (summary["not_checked"], summary["sidecars"]) == ({}, 8)
+
+
 def test_a_pattern_names_shards(audit, tmp_path):
     write_webdataset(tmp_path / "set")
     ran = audit(tmp_path / "set" / "shard-{00001..00002}.tar", "--dataset")
@@ -208,6 +220,22 @@ def test_a_stopped_audit_goes_on_where_it_was(audit, command, environ, tmp_path,
     assert not list(folder.glob(".*"))
     audit(tmp_path / "set", "--dataset", result="at-once")
     assert rows_in(folder) == rows_in(tmp_path / "at-once")
+
+
+def test_a_full_disk_leaves_no_half_a_part(audit, command, environ, tmp_path, listed):
+    write_webdataset(tmp_path / "set", shards=3, count=20)
+    arguments = ["scan", tmp_path / "set", "--dataset", "--hashes", listed, "--format", "jsonl"]
+    arguments += ["--result", tmp_path / "audit", "--jobs", "1"]
+    # a limit on the size of files stands in for a full disk
+    limited = ["prlimit", "--fsize=6000", *command, *map(str, arguments)]
+    done = subprocess.run(limited, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "error (disk_full)" in done.stderr
+    assert "The same command again goes on" in done.stderr
+    assert not list((tmp_path / "audit").glob("part-*"))
+    assert not list((tmp_path / "audit").glob(".*"))
+    assert audit(tmp_path / "set", "--dataset").code == 1
+    assert len(rows_in(tmp_path / "audit")) == 63
 
 
 def test_a_whole_audit_is_not_made_again(audit, tmp_path):
@@ -311,9 +339,7 @@ def test_a_manifest_says_what_to_scan_and_is_carried(audit, tmp_path, ending):
 
     def carried(number: int) -> dict[str, str]:
         row = ABOUT[number]
-        return {"_row": str(number + 1)} | {
-            name: str(row[name]) for name in ("url", "caption", "id")
-        }
+        return {"_row": str(number)} | {name: str(row[name]) for name in ("url", "caption", "id")}
 
     assert found == [
         ("000.jpg", "no_match", None, carried(0)),
@@ -334,11 +360,46 @@ def test_files_that_the_manifest_does_not_name_are_scanned_too(audit, tmp_path):
     )
     assert ran.code == 1
     assert manifests(rows_in(tmp_path / "audit")) == {
-        "002.jpg": ("no_match", {"_row": "1", "id": "a"}),
+        "002.jpg": ("no_match", {"_row": "0", "id": "a"}),
         "000.jpg": ("no_match", None),
         "001.jpg": ("known", None),
         "003.jpg": ("no_match", None),
     }
+
+
+def test_a_manifest_may_name_tars(audit, tmp_path):
+    write_webdataset(tmp_path / "set")
+    (tmp_path / "set" / "crawl.csv").write_text("file,crawl\nshard-00001.tar,spring\n")
+    ran = audit("--manifest", tmp_path / "set" / "crawl.csv", "--layout", "webdataset")
+    assert ran.code == 1
+    (found,) = [row for row in rows_in(tmp_path / "audit") if row["matches"]]
+    assert found["manifest"] == {
+        "_row": "0",
+        "crawl": "spring",
+        "key": "001001",
+        "url": "https://pictures.example/001001",
+    }
+
+
+def test_a_manifest_may_name_members(audit, tmp_path):
+    write_webdataset(tmp_path / "set")
+    (tmp_path / "set" / "rows.csv").write_text(
+        "shard,member,id\nshard-00001.tar,001000,a\nshard-00001.tar,001001.jpg,b\n"
+        "shard-00001.tar,absent,c\nshard-00009.tar,009000,d\n"
+    )
+    ran = audit("--manifest", tmp_path / "set" / "rows.csv", "--carry", "id")
+    assert ran.code == 1
+    rows = rows_in(tmp_path / "audit")
+    assert manifests(rows) == {
+        "001000.jpg": ("no_match", {"_row": "0", "id": "a", "key": "001000"}),
+        "001001.jpg": ("known", {"_row": "1", "id": "b", "key": "001001"}),
+        "001002.jpg": ("no_match", {"key": "001002"}),
+        "001003.jpg": ("no_match", {"key": "001003"}),
+        "absent": ("unreadable", {"_row": "2", "id": "c"}),
+        "shard-00001.tar": ("no_match", None),
+        "shard-00009.tar": ("unreadable", None),
+    }
+    assert [row["code"] for row in rows if "code" in row] == ["not_there", "not_there"]
 
 
 def test_columns_can_be_named(audit, tmp_path):
@@ -353,7 +414,7 @@ def test_columns_can_be_named(audit, tmp_path):
     )
     assert ran.code == 1
     assert manifests(rows_in(tmp_path / "again")) == {
-        "001.jpg": ("known", {"_row": "1", "who": "me"})
+        "001.jpg": ("known", {"_row": "0", "who": "me"})
     }
     ran = audit(
         *("--manifest", tmp_path / "files" / "rows.csv", "--manifest-file-column", "x"),
@@ -375,9 +436,9 @@ def test_an_image_folder_with_its_metadata(audit, tmp_path):
     ran = audit(tmp_path / "set", "--dataset")
     assert ran.code == 1
     assert manifests(rows_in(tmp_path / "audit")) == {
-        "001.jpg": ("known", {"_row": "1", "url": "https://a.example/1"}),
+        "001.jpg": ("known", {"_row": "0", "url": "https://a.example/1"}),
         # a data set does not make us read what is not in it
-        "secret.jpg": ("unreadable", {"_row": "2", "url": "https://a.example/2"}),
+        "secret.jpg": ("unreadable", {"_row": "1", "url": "https://a.example/2"}),
         "000.jpg": ("no_match", None),
         "002.jpg": ("no_match", None),
         "003.jpg": ("no_match", None),
@@ -415,7 +476,6 @@ def test_pictures_in_parquet_files(audit, tmp_path):
             for number, seed in enumerate((1, 2, 3, KNOWN, 5))
         ),
         ("5", "unreadable", "no_bytes", {"path": "elsewhere.jpg"}),
-        ("6", "unreadable", "no_bytes", {"url": "https://a.example/none"}),
         ("7", "unreadable", "not_a_picture", None),
     ]
     assert (whole["kind"], whole["format"], whole["members"]) == ("archive", "parquet", 8)
@@ -619,3 +679,13 @@ def test_plain_folders(audit, tree, tmp_path):
         "empty.jpg": "unreadable",
         "text.jpg": "unreadable",
     }
+
+
+def test_what_is_named_twice_is_examined_once(audit, tmp_path):
+    write_webdataset(tmp_path / "set")
+    ran = audit(
+        *(tmp_path / "set" / "shard-{00000..00001}.tar", tmp_path / "set" / "shard-00001.tar"),
+        *(tmp_path / "set", "--dataset"),
+    )
+    assert ran.code == 1
+    assert len(rows_in(tmp_path / "audit")) == 15

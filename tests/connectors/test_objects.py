@@ -103,8 +103,9 @@ def test_a_server_that_is_not_there(server: S3Server, monkeypatch: pytest.Monkey
     assert caught.value.code == "remote_error"
 
 
-def test_plain_http_only_where_it_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://pictures.example")
+@pytest.mark.parametrize("name", ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT"])
+def test_plain_http_only_where_it_was_asked_for(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(name, "HTTP://pictures.example")
     with pytest.raises(BadInput, match="AWS_ALLOW_HTTP"):
         list(ObjectStores(in_memory=1).list("s3://pictures"))
 

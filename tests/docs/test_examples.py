@@ -66,12 +66,13 @@ def test_nightly_scan_speaks_of_a_find_without_naming_it(media: Path):
     assert done.returncode == 1
     assert "found something" in done.stdout
     assert "turned" not in done.stdout + done.stderr
-    rows, talk = sorted((media.parent / "nights").iterdir())
+    rows, about, talk = sorted((media.parent / "nights").iterdir())
     assert (rows.suffix, talk.suffix) == (".jsonl", ".txt")
+    assert about.name == f"{rows.name}.about.json"
     verdicts = [json.loads(line)["verdict"] for line in rows.read_text("utf-8").splitlines()]
     assert verdicts == ["no_match", "similar"]
     assert "What to do now" in talk.read_text("utf-8")
-    assert {stat.S_IMODE(file.stat().st_mode) for file in (rows, talk)} == {0o600}
+    assert {stat.S_IMODE(file.stat().st_mode) for file in (rows, about, talk)} == {0o600}
 
 
 def test_nightly_scan_is_silent_when_there_is_nothing(media: Path):

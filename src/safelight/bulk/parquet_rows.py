@@ -42,6 +42,7 @@ SCHEMA = pa.schema(
         "fully_checked": pa.bool_(),
         "reasons": pa.list_(_TEXT),
         "matches": pa.list_(_MATCH),
+        "observed": pa.list_(_MATCH),
         "manifest": pa.map_(_TEXT, _TEXT),
         "pdq": pa.binary(32),
         "pdq_quality": pa.int32(),

@@ -6,6 +6,17 @@ from typing import Annotated, Any
 import typer
 
 from safelight.bulk.case import case_of
+from safelight.cli.dataset_options import (
+    BaseOption,
+    CarryOption,
+    DatasetOption,
+    DatasetOptions,
+    FileColumnOption,
+    FormatOption,
+    LayoutOption,
+    ManifestOption,
+    MemberColumnOption,
+)
 from safelight.cli.grouped import GroupedCommand
 from safelight.cli.options import (
     AlgorithmOption,
@@ -19,17 +30,7 @@ from safelight.cli.options import (
     VideoOption,
 )
 from safelight.cli.output import Output, OutputOption
-from safelight.cli.scan_dataset import (
-    BaseOption,
-    CarryOption,
-    DatasetOption,
-    DatasetOptions,
-    FileColumnOption,
-    FormatOption,
-    LayoutOption,
-    ManifestOption,
-    audit,
-)
+from safelight.cli.scan_dataset import audit
 from safelight.cli.scan_prepare import Asked, absolute, begin, go_on, repeat, roots_of
 from safelight.cli.scan_run import ScanRun
 from safelight.cli.verify_run import VerifyRun
@@ -78,7 +79,7 @@ class Command(GroupedCommand):
         "A second examiner": ("verify", "at"),
         "A data set": (
             *("dataset", "layout", "manifest", "base", "manifest_file_column", "carry"),
-            "part_format",
+            *("manifest_member_column", "part_format"),
         ),
         "Results": ("result", "output"),
         "Running": ("jobs", "resume", "help"),
@@ -175,6 +176,7 @@ def command(
     manifest: ManifestOption = None,
     base: BaseOption = None,
     manifest_file_column: FileColumnOption = "",
+    manifest_member_column: MemberColumnOption = "",
     carry: CarryOption = None,
     dataset: DatasetOption = False,
     layout: LayoutOption = None,
@@ -190,10 +192,11 @@ def command(
     was scanned, against what, and with what versions.
     """
     settings = load_settings()
-    of_dataset = (base, manifest_file_column, carry, layout, part_format)
+    columns = (manifest_file_column, manifest_member_column, carry)
+    of_dataset = (base, *columns, layout, part_format)
     if not (dataset or manifest) and any(of_dataset):
         raise BadInput(
-            "--base, --manifest-file-column, --carry, --layout and --format are for data sets: give"
+            "--base, --manifest-…-column, --carry, --layout and --format are for data sets: give"
             " --dataset or --manifest as well."
         )
     sources = Sources.of(lists, hashes, algorithm)
@@ -210,6 +213,7 @@ def command(
             manifest=manifest,
             base=base,
             file_column=manifest_file_column,
+            member_column=manifest_member_column,
             carry=tuple(carry or ()),
             layout=layout,
             format=part_format,
@@ -261,7 +265,8 @@ def command(
 _WITH_DATASET = (
     *("paths", "lists", "hashes", "algorithm", "radius", "min_quality", "mode", "video"),
     *("video_percent", "scene_seconds", "archives", "dataset", "layout", "manifest", "base"),
-    *("manifest_file_column", "carry", "part_format", "result", "jobs", "output"),
+    *("manifest_file_column", "manifest_member_column", "carry", "part_format", "result"),
+    *("jobs", "output"),
 )
 _DATASET_ALONE = (
     "--exhibit, --examiner, --authority, --skip-known, --verify and --at are not for data sets, and"

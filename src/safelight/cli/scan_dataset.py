@@ -1,38 +1,38 @@
 """`safelight scan --dataset` and `--manifest`: auditing a data set, shard by shard."""
 
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from safelight.bulk.dataset.files import Files
-from safelight.bulk.dataset.layout import expanded
 from safelight.bulk.dataset.listing import Listing, guess_layout
-from safelight.bulk.dataset.request import DatasetRequest, Layout, PartFormat
+from safelight.bulk.dataset.request import DatasetRequest
 from safelight.bulk.dataset.run import examine_shards
 from safelight.bulk.dataset.shards import Shard
 from safelight.bulk.dataset.state import DatasetState
 from safelight.bulk.dataset.work import Examiners, ShardRows
 from safelight.bulk.ordered import Stop
 from safelight.bulk.state import refuse_inside
-from safelight.bulk.walk import check_roots, outermost
 from safelight.cli import EXIT_ERROR
+from safelight.cli.dataset_options import (
+    DatasetOptions,
+    base_of,
+    format_or_default,
+    manifest_of,
+    roots_of,
+)
 from safelight.cli.dataset_progress import DatasetProgress
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
 from safelight.cli.work import load_matcher
-from safelight.connectors.manifest import ManifestColumns, format_of
-from safelight.connectors.objects import check_url, is_remote
-from safelight.connectors.table import ParquetTables, check_parquet, has_parquet
+from safelight.connectors.manifest import ManifestColumns
+from safelight.connectors.objects import is_remote
+from safelight.connectors.table import ParquetTables
 from safelight.errors import BadInput, SafelightError
 from safelight.examine import PARQUET_CHILD, Examiner, examine_limits, make_pool
 from safelight.matching.load import Loaded, Sources
@@ -40,81 +40,7 @@ from safelight.matching.rules import MatchPolicy
 from safelight.model import FOUND, Depth
 from safelight.settings import Settings
 
-ManifestOption = Annotated[
-    str | None,
-    typer.Option(
-        "--manifest",
-        metavar="FILE",
-        help="A table (CSV, JSON Lines, Parquet) that names the files; its other columns are"
-        " carried into the result.",
-    ),
-]
-BaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--base",
-        metavar="PLACE",
-        help="The folder or s3:// URL that the manifest's files lie in.  [default: its own folder]",
-        show_default=False,
-    ),
-]
-FileColumnOption = Annotated[
-    str,
-    typer.Option(
-        "--manifest-file-column",
-        metavar="COLUMN",
-        help="The column that names the file, where its name does not say so.",
-        show_default=False,
-    ),
-]
-CarryOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--carry",
-        metavar="COLUMN",
-        help="Carry this column, or field of a sidecar, into the result, and no other; may be"
-        " given several times.",
-    ),
-]
-DatasetOption = Annotated[
-    bool,
-    typer.Option(
-        "--dataset",
-        help="Audit a data set: the result is a folder, with a part for every shard.",
-    ),
-]
-LayoutOption = Annotated[
-    Layout | None,
-    typer.Option(
-        "--layout",
-        help="How the data set is laid out.  [default: what its files look like]",
-        show_default=False,
-    ),
-]
-FormatOption = Annotated[
-    PartFormat | None,
-    typer.Option(
-        "--format",
-        help="Of the parts of a data set's result.  [default: parquet, if pyarrow is installed]",
-        show_default=False,
-    ),
-]
-
 STOPPING = "Stopping; shards under way are left off and made again next time."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatasetOptions:
-    """What the command line says of a data set."""
-
-    paths: tuple[Path, ...]
-    manifest: str | None
-    base: str | None
-    file_column: str
-    carry: tuple[str, ...]
-    layout: Layout | None
-    format: PartFormat | None
-    result: Path | None
 
 
 def audit(
@@ -131,18 +57,20 @@ def audit(
     if options.result is None:
         raise BadInput("say with --result which folder the parts of the result go to.")
     files = Files(in_memory=settings.remote_memory_mb << 20)
-    roots = _roots(options)
+    roots = roots_of(options)
     local = [os.fsencode(root) for root in roots if not is_remote(root)]
     refuse_inside(local, options.result, "the result's folder")
-    manifest = _manifest(options.manifest)
+    manifest = manifest_of(options.manifest)
     loaded = load_matcher(settings, sources)
     request = DatasetRequest(
         roots=roots,
         manifest=manifest,
-        base=_base(options.base, manifest),
-        columns=ManifestColumns(file=options.file_column, carry=options.carry),
+        base=base_of(options.base, manifest),
+        columns=ManifestColumns(
+            file=options.file_column, member=options.member_column, carry=options.carry
+        ),
         layout=options.layout or guess_layout(roots, files),
-        format=_format(options.format),
+        format=format_or_default(options.format),
         sources=sources,
         policy=policy,
         depth=depth,
@@ -284,49 +212,3 @@ class DatasetRun:
         self._say_how_to_go_on()
         sys.stdout.flush()
         os._exit(self._exit_code_unfinished())
-
-
-def _roots(options: DatasetOptions) -> tuple[str, ...]:
-    if not options.paths and not options.manifest:
-        raise BadInput("nothing to audit: name a folder, a tar, an s3:// URL, or a manifest.")
-    local: list[str] = []
-    remote: list[str] = []
-    for path in options.paths:
-        for name in expanded(_as_url(path)):
-            (remote if is_remote(name) else local).append(name)
-    roots = outermost([os.path.abspath(root) for root in check_roots(local)])  # noqa: PTH100
-    return (*map(os.fsdecode, roots), *(check_url(url) for url in remote))
-
-
-def _as_url(path: Path) -> str:
-    """The path, or the URL whose second slash was lost when it was taken for a path."""
-    text = re.sub(r"^s3:/+", "s3://", str(path))
-    return re.sub(r"^file:/+", "/", text)
-
-
-def _manifest(given: str | None) -> str:
-    if not given:
-        return ""
-    if format_of(given) == "parquet":
-        check_parquet()
-    if is_remote(given):
-        return given
-    (path,) = check_roots([re.sub(r"^file://", "", given)])
-    return os.fsdecode(os.path.abspath(path))  # noqa: PTH100
-
-
-def _base(given: str | None, manifest: str) -> str:
-    if given is None:
-        return manifest.rpartition("/")[0]
-    if is_remote(given):
-        return check_url(given)
-    (path,) = check_roots([re.sub(r"^file://", "", given)])
-    return os.fsdecode(os.path.abspath(path))  # noqa: PTH100
-
-
-def _format(given: PartFormat | None) -> PartFormat:
-    if given is PartFormat.PARQUET:
-        check_parquet()
-    if given is not None:
-        return given
-    return PartFormat.PARQUET if has_parquet() else PartFormat.JSONL

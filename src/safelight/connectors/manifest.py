@@ -11,7 +11,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from safelight.connectors.facts import to_facts
@@ -38,12 +38,14 @@ FORMATS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestColumns:
-    """Which columns are used: `file` names the file, `carry` go into the results.
+    """Which columns are used: `file` names the file, `member` what in it is meant, if not all.
 
-    Empty: the column is found by its name, and every other is carried.
+    `carry` go into the results. Empty: the columns are found by their names (`member` only beside
+    `shard`), and every other is carried.
     """
 
     file: str = ""
+    member: str = ""
     carry: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -53,15 +55,19 @@ class ManifestColumns:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "ManifestColumns":
         """The columns that `to_json` gave."""
-        return cls(file=data["file"], carry=tuple(data["carry"]))
+        return cls(file=data["file"], member=data["member"], carry=tuple(data["carry"]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestRow:
-    """One row: its number from 1, the file as the row names it (empty: none), what is carried."""
+    """One row: its number from 0, the file as the row names it (empty: none), what is carried.
+
+    `member` is the name or the key of a member of the file; empty: the file itself is meant.
+    """
 
     number: int
     file: str
+    member: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -70,24 +76,36 @@ class ManifestReader:
 
     def __init__(self, names: Sequence[str], columns: ManifestColumns) -> None:
         """Raises BadInput where no column names the file, or one asked for is not there."""
-        self._file = columns.file or _file_column(names)
-        missing = [one for one in (self._file, *columns.carry) if one not in names]
+        both = {name.lower(): name for name in names if name.lower() in ("shard", "member")}
+        found = both if len(both) == len(("shard", "member")) and not columns.file else {}
+        self._file = columns.file or found.get("shard") or _file_column(names)
+        self._member = columns.member or found.get("member", "")
+        chosen = [self._file, self._member] if self._member else [self._file]
+        missing = [one for one in (*chosen, *columns.carry) if one not in names]
         if missing:
             raise BadInput(f"the manifest has no column {missing[0]!r}; it has {_shown(names)}.")
         self._carry = columns.carry
-        self._others = tuple(name for name in names if name != self._file)
+        self._others = tuple(name for name in names if name not in chosen)
+        self._chosen = chosen
 
     @property
     def used(self) -> list[str]:
         """The columns that need to be read."""
-        return list(dict.fromkeys((self._file, *(self._carry or self._others))))
+        return list(dict.fromkeys((*self._chosen, *(self._carry or self._others))))
+
+    @property
+    def file_columns(self) -> ManifestColumns:
+        """The columns that say what is meant, as they were found."""
+        return ManifestColumns(file=self._file, member=self._member)
 
     def row(self, number: int, values: Mapping[str, Any]) -> ManifestRow:
         """The row of that number."""
         facts = to_facts(
             {ROW_NUMBER: number, **{name: values.get(name) for name in self._carry or self._others}}
         )
-        return ManifestRow(number=number, file=_path_of(values.get(self._file)), facts=facts)
+        file = _path_of(values.get(self._file))
+        member = _path_of(values.get(self._member)) if self._member else ""
+        return ManifestRow(number=number, file=file, member=member, facts=facts)
 
 
 def _path_of(untrusted_value: object) -> str:
@@ -118,7 +136,7 @@ def read_csv(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[Ma
     delimiter, names = _head(next(lines, None) or "")
     reader = ManifestReader(names, columns)
     rows = csv.reader(_blank_for_none(lines), delimiter=delimiter)
-    number = 0
+    number = -1
     while True:
         try:
             values = next(rows)
@@ -145,7 +163,7 @@ def _head(line: str) -> tuple[str, list[str]]:
 def read_json_lines(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[ManifestRow]:
     """The rows of JSON Lines. The columns are those of the first row that is an object."""
     reader: ManifestReader | None = None
-    number = 0
+    number = -1
     for line in _lines(stream):
         if line is not None and not line.strip():
             continue
@@ -164,12 +182,11 @@ def _reader_for(
 ) -> ManifestReader:
     """Rows of JSON need not all have the same columns; the file's is that of the first."""
     if before is None:
-        asked = ManifestColumns(file=columns.file)
+        asked = replace(columns, carry=())
         before = ManifestReader([*values, *columns.carry], asked)
-    file = before.used[0]
-    names = [*values, *columns.carry]
-    chosen = ManifestColumns(file=file, carry=columns.carry)
-    return ManifestReader([*names, file], chosen)
+    found = before.file_columns
+    names = [*values, *columns.carry, found.file, *([found.member] if found.member else [])]
+    return ManifestReader(names, replace(found, carry=columns.carry))
 
 
 def _json_object(line: str | None) -> dict[str, Any] | None:

@@ -27,6 +27,7 @@ _PIECE_SECONDS = 120
 _RETRIES = 5
 _RETRY_SECONDS = 60
 _AT_A_TIME = 1000
+_ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,24 +175,17 @@ def _open(bucket: str) -> "S3Store":
 
 
 def _check_endpoint() -> bool:
-    """Whether the endpoint is spoken to in plain HTTP; BadInput where that was not asked for."""
-    endpoint = next(
-        (
-            os.environ[name]
-            for name in ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
-            if os.environ.get(name)
-        ),
-        "",
-    )
-    if not endpoint.startswith("http://"):
-        return False
+    """Whether an endpoint is spoken to in plain HTTP; BadInput where that was not asked for."""
+    endpoints = [os.environ.get(name, "") for name in _ENDPOINTS]
+    plain = [endpoint for endpoint in endpoints if endpoint.lower().startswith("http://")]
     allowed = os.environ.get("AWS_ALLOW_HTTP", "").lower() in ("1", "true", "yes", "on")
-    if allowed or _is_this_machine(urlsplit(endpoint).hostname or ""):
-        return True
-    raise BadInput(
-        f"{endpoint} is plain HTTP: whoever is on the way can read the objects. Use https://, or"
-        " set AWS_ALLOW_HTTP=true."
-    )
+    for endpoint in plain:
+        if not allowed and not _is_this_machine(urlsplit(endpoint).hostname or ""):
+            raise BadInput(
+                f"{endpoint} is plain HTTP: whoever is on the way can read the objects. Use"
+                " https://, or set AWS_ALLOW_HTTP=true."
+            )
+    return bool(plain)
 
 
 def _is_this_machine(host: str) -> bool:

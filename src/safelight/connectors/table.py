@@ -52,12 +52,16 @@ class ParquetTables:
 
 def _rows(untrusted_part: dict[str, Any]) -> Iterator[ManifestRow]:
     try:
-        for number, file, facts in untrusted_part["rows"]:
-            if type(number) is not int or not isinstance(file, str) or len(file) > LONGEST_PATH:
+        for number, file, member, facts in untrusted_part["rows"]:
+            if type(number) is not int or not _is_path(file) or not _is_path(member):
                 raise ValueError("row")
-            yield ManifestRow(number=number, file=file, facts=check_facts(facts))
+            yield ManifestRow(number=number, file=file, member=member, facts=check_facts(facts))
     except (KeyError, TypeError, ValueError) as exc:
         raise BadInput("the table cannot be read: its child gave a senseless answer.") from exc
+
+
+def _is_path(untrusted_value: object) -> bool:
+    return isinstance(untrusted_value, str) and len(untrusted_value) <= LONGEST_PATH
 
 
 def _check_end(untrusted_end: dict[str, Any]) -> None:

@@ -3,12 +3,13 @@
 import io
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from itertools import islice
 
 from safelight.bulk.dataset.files import Files
 from safelight.bulk.dataset.layout import is_metadata, is_parquet, is_tar, layout_of
+from safelight.bulk.dataset.members import gathered
 from safelight.bulk.dataset.request import DatasetRequest, Layout
 from safelight.bulk.dataset.shards import Numbering, Shard, ShardKind, Wanted
 from safelight.bulk.walk import is_below, not_checked, walk
@@ -26,7 +27,7 @@ from safelight.errors import BadInput
 LOOKED_AT = 1000  # files, to tell the layout
 
 
-def guess_layout(roots: Iterable[str], files: Files) -> Layout:
+def guess_layout(roots: Sequence[str], files: Files) -> Layout:
     """The layout that the first files speak for."""
     found = (wanted.path for wanted in _walked(roots, files))
     return layout_of(islice(found, LOOKED_AT))
@@ -47,23 +48,25 @@ class Listing:
             for wanted in self._from_manifests():
                 if self._request.roots:
                     named.add(wanted.path)
-                yield from numbering.add(wanted)
+                yield from self._numbered(numbering, wanted)
             yield from numbering.rest()
             for wanted in _walked(self._request.roots, self._files):
-                if wanted.path in named or self._is_read_metadata(wanted):
-                    continue
-                kind = self._kind(wanted)
-                if kind is ShardKind.FILES:
-                    yield from numbering.add(wanted)
-                else:
-                    yield numbering.single(kind, wanted)
+                if wanted.path not in named and not self._is_read_metadata(wanted):
+                    yield from self._numbered(numbering, wanted)
             yield from numbering.rest()
+
+    def _numbered(self, numbering: Numbering, wanted: Wanted) -> Iterator[Shard]:
+        kind = self._kind(wanted)
+        if kind is ShardKind.FILES:
+            yield from numbering.add(wanted)
+        else:
+            yield numbering.single(kind, wanted)
 
     def _from_manifests(self) -> Iterator[Wanted]:
         request = self._request
         if request.manifest:
-            for row in self._rows(request.manifest, request.columns):
-                yield _wanted(row, request.base, request.manifest)
+            rows = self._rows(request.manifest, request.columns)
+            yield from gathered(_wanted(row, request.base, request.manifest) for row in rows)
         if request.layout is not Layout.HUGGINGFACE:
             return
         for metadata in _walked(request.roots, self._files):
@@ -100,6 +103,8 @@ class Listing:
     def _kind(self, wanted: Wanted) -> ShardKind:
         if wanted.problem is not None:
             return ShardKind.FILES
+        if wanted.members is not None:
+            return ShardKind.TAR
         if self._request.layout is Layout.WEBDATASET and is_tar(wanted.path):
             return ShardKind.TAR
         if self._request.layout is Layout.HUGGINGFACE and is_parquet(wanted.path):
@@ -117,12 +122,16 @@ def _wanted(row: ManifestRow, base: str, manifest: str) -> Wanted:
         problem = not_checked("no_file_named")
         return Wanted(path=os.fsencode(manifest), facts=row.facts, problem=problem)
     if is_remote(row.file):
-        return Wanted(path=os.fsencode(row.file), facts=row.facts)
-    if is_remote(base):
+        path = row.file
+    elif is_remote(base):
         path = f"{base}/{row.file}"
     else:
         path = os.path.normpath(os.path.join(base, row.file))
-    return Wanted(path=os.fsencode(path), facts=row.facts)
+    raw = os.fsencode(path)
+    tag = "" if is_remote(path) else _tag(raw)
+    if row.member:
+        return Wanted(path=raw, members={os.fsencode(row.member): row.facts}, tag=tag)
+    return Wanted(path=raw, facts=row.facts, tag=tag)
 
 
 def _stays_below(path: bytes, folder: bytes) -> bool:
@@ -131,14 +140,13 @@ def _stays_below(path: bytes, folder: bytes) -> bool:
     return is_below(os.path.realpath(path), os.path.realpath(folder))
 
 
-def _walked(roots: Iterable[str], files: Files) -> Iterator[Wanted]:
+def _walked(roots: Sequence[str], files: Files) -> Iterator[Wanted]:
+    for found in walk([os.fsencode(root) for root in roots if not is_remote(root)]):
+        yield Wanted(path=found.path, problem=found.problem, tag=_tag(found.path))
     for root in roots:
         if is_remote(root):
             for one in files.stores.list(root):
                 yield Wanted(path=os.fsencode(one.url), tag=f"{one.size} {one.tag}")
-            continue
-        for found in walk([os.fsencode(root)]):
-            yield Wanted(path=found.path, problem=found.problem, tag=_tag(found.path))
 
 
 def _tag(path: bytes) -> str:
@@ -158,6 +166,7 @@ class _Named:
     def __init__(self) -> None:
         # An empty name: a temporary database, held in memory until it is large, and no file's.
         self._database = sqlite3.connect("")
+        self._database.execute("PRAGMA journal_mode = OFF")
         self._database.execute("CREATE TABLE named (path BLOB PRIMARY KEY) WITHOUT ROWID")
         self._any = False
 

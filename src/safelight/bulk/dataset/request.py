@@ -56,6 +56,7 @@ class DatasetRequest:
             "manifest": self.manifest,
             "base": self.base,
             "manifest_file_column": self.columns.file,
+            "manifest_member_column": self.columns.member,
             "carry": list(self.columns.carry),
             "layout": self.layout.value,
             "format": self.format.value,

@@ -1,5 +1,6 @@
 """A shard: the piece of a data set that is examined as a whole, and gets one part of the result."""
 
+import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,10 +25,14 @@ class ShardKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """A file to examine: its path or URL, what the manifest tells of it, or why it cannot be."""
+    """A file to examine: its path or URL, what the manifest tells of it, or why it cannot be.
+
+    `members` is what a manifest tells of things in the file, by their name or key.
+    """
 
     path: bytes
     facts: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[bytes, Mapping[str, str]] | None = None
     problem: NotChecked | None = None
     tag: str = ""  # changes when the file does, where that is known without opening it
 
@@ -73,9 +78,15 @@ def batch(number: int, files: Iterable[Wanted]) -> Shard:
 def _fingerprint(files: Iterable[Wanted]) -> str:
     digest = blake2b(digest_size=16)
     for file in files:
-        for text in (file.path, file.tag.encode()):
+        for text in (file.path, file.tag.encode(), _bytes_of(file.facts)):
             digest.update(b"%d:" % len(text) + text)
+        for name, facts in (file.members or {}).items():
+            digest.update(b"%d:" % len(name) + name + _bytes_of(facts))
     return digest.hexdigest()
+
+
+def _bytes_of(facts: Mapping[str, str]) -> bytes:
+    return json.dumps(facts, sort_keys=True).encode() if facts else b""
 
 
 def _name_for(path: bytes) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from safelight.bulk.dataset.files import Files
+from safelight.bulk.dataset.members import with_rows
 from safelight.bulk.dataset.request import DatasetRequest
 from safelight.bulk.dataset.samples import Samples
 from safelight.bulk.dataset.shards import Shard, ShardKind, Wanted
@@ -77,7 +78,11 @@ class ShardRows:
                 yield self._unchecked(fd)
                 return
             try:
-                yield from self._unless_it_failed(fd, self._examined(fd))
+                items = self._unless_it_failed(fd, self._examined(fd))
+                if wanted.members is None:
+                    yield from items
+                else:
+                    yield from with_rows(items, wanted.members, self._request.policy)
             except (Interrupted, SafelightError):
                 raise  # the sandbox or the disk: no file would do better
             except Exception as exc:  # noqa: BLE001 - the worker loop: one file, one result
@@ -124,7 +129,7 @@ class ShardRows:
             return not_checked(exc.code if exc.code in REASONS else "read_error")
 
     def _is_named(self, wanted: Wanted) -> bool:
-        return bool(wanted.facts)
+        return bool(wanted.facts) or wanted.members is not None
 
     def _unchecked(self, examined: NotChecked) -> ItemAnswer:
         return ItemAnswer(answer=judge(examined, [], self._request.policy))
