@@ -3,7 +3,7 @@
 import ast
 import importlib.util
 import re
-from dataclasses import fields
+from dataclasses import fields, replace
 from types import ModuleType
 
 import pytest
@@ -12,7 +12,7 @@ from pages import DOCS, ROOT
 from safelight.bulk.rows import exhibit_fields, hash_row, scan_row
 from safelight.bulk.stamp import Stamp
 from safelight.decode.rules import FLAGS, REASONS
-from safelight.matching.rules import Hit, MatchPolicy, judge
+from safelight.matching.rules import Hit, MatchPolicy, Standing, judge
 from safelight.model import (
     Algorithm,
     Answer,
@@ -184,17 +184,26 @@ def words_of_reasons() -> set[str]:
         for algorithm in Algorithm
         for quality in (10, 100)
     ]
-    hits.append(Hit(match=Match(list_name="a", entry=1, algorithm=Algorithm.PDQ, distance=9)))
+    near = Hit(match=Match(list_name="a", entry=1, algorithm=Algorithm.PDQ, distance=9))
+    place = VideoMatch(query_percent=1, list_percent=1, scenes=(Scene(
+        start=0, end=0, list_start=1, list_end=1,
+    ),))  # fmt: skip
+    hits += [near, replace(near, match=replace(
+        near.match, algorithm=Algorithm.VPDQ, video=place
+    ))]  # fmt: skip
+    listed = Match(list_name="b", entry=1, algorithm=Algorithm.MD5, distance=0)
+    ignored = [near, Hit(match=listed, standing=Standing.IGNORE)]
     poor = FrameHashes(number=0, quality=3, dihedral=DIHEDRAL)
     cut = ImageHashes(
         digests=DIGESTS, format="gif", width=8, height=9, mode=HashMode.EXACT,
         frames=(poor,), flags=("truncated", "damaged"),
     )  # fmt: skip
-    return {reason.partition(":")[0] for reason in judge(cut, hits, policy).reasons}
+    answers = judge(cut, hits, policy), judge(cut, ignored, policy)
+    return {reason.partition(":")[0] for answer in answers for reason in answer.reasons}
 
 
 def test_every_reason_is_explained():
     page = (DOCS / "explanation" / "verdicts.md").read_text("utf-8")
     words = words_of_reasons()
-    assert len(words) == 9
+    assert len(words) == 12
     assert {word for word in words if f"`{word}`" not in page} == set()

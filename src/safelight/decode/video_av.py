@@ -7,7 +7,7 @@ protocol that could open a second file or an address. Sound and subtitles are dr
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 
 from safelight.decode.pixels import Frame, Pixels, Video
 from safelight.decode.rules import DecodeLimits, could_not_check
+from safelight.decode.video_plan import Plan, Planned, find_plan, may_be_planned
 from safelight.decode.video_rules import (
     DECODERS,
     DEMUXERS,
@@ -31,6 +32,7 @@ from safelight.decode.video_rules import (
     KeyFramePicker,
     RegularPicker,
     VideoLimits,
+    choose,
 )
 from safelight.errors import CouldNotCheck
 from safelight.model import FrameSampling
@@ -97,7 +99,7 @@ def open_video(
         raise
     except Exception as exc:
         raise could_not_check("damaged") from exc
-    reader = _Reader(container, limits, sampling, seconds)
+    reader = _Reader(container, lambda: open_container(source, limits), limits, sampling, seconds)
     return reader.video(source.sniffed.format)
 
 
@@ -116,10 +118,12 @@ class _Reader:
     def __init__(
         self,
         container: InputContainer,
+        open_again: Callable[[], InputContainer],
         limits: VideoLimits,
         sampling: FrameSampling,
         seconds: float,
     ) -> None:
+        self._open = open_again
         self._container, self._limits, self._seconds = container, limits, seconds
         self._only_keys = sampling is FrameSampling.KEY_FRAMES
         self._stream = stream = _choose(container)
@@ -192,18 +196,36 @@ class _Reader:
             self._container.close()
 
     def _chosen(self) -> Iterator[_Shown]:
-        picker, waiting = self._picker(), None
-        for shown in self._shown():
-            if waiting is not None and picker.is_overdue(shown.time):
-                picker.took(waiting.time)
-                yield waiting
-            waiting = shown
-            if picker.takes(shown.number):
-                picker.took(shown.time)
-                waiting = None
-                yield shown
-        if waiting is not None and picker.is_overdue(waiting.time + self._lasts(waiting.frame)):
-            yield waiting
+        plan = None if self._only_keys else self._plan()
+        if plan is not None:
+            return self._planned(plan)
+        return choose(self._shown(), self._picker(), lambda shown: self._lasts(shown.frame))
+
+    def _plan(self) -> Plan | None:
+        if not may_be_planned(self._stream):
+            return None
+        return find_plan(self._open, _choose, self._picker(), self._rate)
+
+    def _planned(self, plan: Plan) -> Iterator[_Shown]:
+        """The frames of a plan, with all that they need decoded, and little else."""
+        missing, self._end = dict(plan.shown), plan.end
+        context = self._stream.codec_context
+        for packet in self._read():
+            context.skip_frame = "DEFAULT" if packet.pts in missing else "NONREF"
+            yield from self._of_plan(packet, missing)
+        yield from self._of_plan(None, missing)
+        if missing:
+            self.flags.add("damaged")
+
+    def _of_plan(
+        self, packet: Packet[VideoStream] | None, missing: dict[int, Planned]
+    ) -> Iterator[_Shown]:
+        for frame in self._decode(packet):
+            if frame.is_corrupt:
+                self.flags.add("damaged")
+            planned = None if frame.pts is None else missing.pop(frame.pts, None)
+            if planned is not None:
+                yield _Shown(planned.number, planned.time, frame)
 
     def _shown(self) -> Iterator[_Shown]:
         clock = Clock(self._rate)

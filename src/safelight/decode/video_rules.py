@@ -6,7 +6,9 @@ not, frames would go unseen for long stretches, so that more are taken here: tho
 the one on the screen whenever a second and a half went by without.
 """
 
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 # FFmpeg's demuxers that may be used. Each reads one file and none of them follows a reference to
 # another file or address: no playlists, no lists of pieces, no raw streams.
@@ -66,6 +68,39 @@ class RegularPicker:
         self._last = time
 
 
+class Shown(Protocol):
+    """A frame, its number in the order of showing, and its time in seconds."""
+
+    @property
+    def number(self) -> int:
+        """From 0."""
+
+    @property
+    def time(self) -> float:
+        """From 0.0; never less than that of the frame before."""
+
+
+AShown = TypeVar("AShown", bound=Shown)
+
+
+def choose(
+    frames: Iterable[AShown], picker: RegularPicker, lasts: Callable[[AShown], float]
+) -> Iterator[AShown]:
+    """The frames to hash, of all, which are in order; `lasts` says how long the last one stands."""
+    waiting = None
+    for shown in frames:
+        if waiting is not None and picker.is_overdue(shown.time):
+            picker.took(waiting.time)
+            yield waiting
+        waiting = shown
+        if picker.takes(shown.number):
+            picker.took(shown.time)
+            waiting = None
+            yield shown
+    if waiting is not None and picker.is_overdue(waiting.time + lasts(waiting)):
+        yield waiting
+
+
 class KeyFramePicker:
     """Picks every key frame that comes KEY_FRAME_SECONDS or more after the last one picked."""
 
@@ -91,6 +126,11 @@ class Clock:
         self._step = 1 / rate if rate else 0.04
         self._origin: float | None = None
         self._time: float | None = None
+
+    @property
+    def now(self) -> float:
+        """What was told last, in seconds."""
+        return self._time or 0.0
 
     def tell(self, stamp: float | None) -> float:
         """The time of the next frame, which has the time stamp `stamp`, in seconds."""
