@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from safelight.errors import BadPath, BadSetting
-from safelight.files import disk_errors, make_private_folder, replace_private
+from safelight.files import disk_errors, make_private_folder, new_private_file, replace_private
 
 IS_ROOT = os.geteuid() == 0
 
@@ -92,3 +92,28 @@ def test_errors_do_not_say_written_where_something_was_read(tmp_path: Path) -> N
     path = tmp_path / "a\nb"
     with pytest.raises(BadPath, match=r"a\\nb: cannot be used: No such file"), disk_errors(path):
         path.read_bytes()
+
+
+def test_a_new_private_file_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    with new_private_file(path) as write:
+        write(b"one")
+        write(b" two")
+        assert not path.exists()
+    assert (path.read_bytes(), _mode(path)) == (b"one two", 0o600)
+    with pytest.raises(KeyError), new_private_file(tmp_path / "b") as write:  # noqa: PT012
+        write(b"one")
+        raise KeyError
+    assert [one.name for one in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_new_private_file_replaces_nothing(tmp_path: Path) -> None:
+    path, link = tmp_path / "a", tmp_path / "link"
+    path.write_text("old")
+    link.symlink_to(tmp_path / "nowhere")
+    for taken in (path, link):
+        with pytest.raises(BadPath, match="exists already"), new_private_file(taken):
+            pass
+    with pytest.raises(BadPath, match="cannot be used"), new_private_file(tmp_path / "no" / "a"):
+        pass
+    assert path.read_text() == "old"

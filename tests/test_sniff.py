@@ -58,6 +58,19 @@ def old_tar() -> bytes:
         (b"\0\0\0\x18ftypM4A \0\0\0\0M4A mp42", "audio", "m4a"),
         (b"\0\0\0\x18ftypcrx \0\0\0\0crx isom", "image", "raw"),
         (b"\x1aE\xdf\xa3", "video", "matroska"),
+        (b"FLV\x01\x05", "video", "flv"),
+        (b"\0\0\x01\xba", "video", "mpeg"),
+        (b"\0\0\x01\xb3", "video", "mpegvideo"),
+        (b".RMF\0\0\0\x12", "video", "realmedia"),
+        (b"DKIF\0\0", "video", "ivf"),
+        (b"YUV4MPEG2 W64 H48", "video", "y4m"),
+        (b"\x06\x0e+4\x02\x05\x01\x01\x0d\x01\x02\x01\x01\x02\x04\0", "video", "mxf"),
+        # QuickTime of before there were brands
+        (b"\0\0\0\x08wide\0\0\x10\0mdat", "video", "mp4"),
+        (b"\0\0\x10\0moov\0\0\0lmvhd", "video", "mp4"),
+        # transport streams with time codes in front of each packet, and with check sums behind
+        ((b"\0\0\0\0G" + b"\0" * 187) * 6, "video", "mpegts"),
+        ((b"G" + b"\0" * 203) * 6, "video", "mpegts"),
         (b"BM\0\0\0\0\0\0\0\0\x36\0\0\0\x28\0\0\0", "image", "bmp"),
         (b"BM is how this letter begins", "text", "text"),
         (b"PK\x03\x04", "archive", "zip"),
@@ -77,6 +90,8 @@ def old_tar() -> bytes:
         (b"\xef\xbb\xbfDate: x\nFrom: a\n\n", "mail", "eml"),
         (b"Date: x\nFrom: a\nno header\n\n", "text", "text"),
         (b"From: a\nFrom: b\n\n", "text", "text"),
+        (b"Content-Type: multipart/mixed; boundary=b\n\n--b\n", "mail", "eml"),
+        (b"Content-Type: text/html\n\n", "text", "text"),
         (b"From: a\nDate: x\nContent-Type: multipart/related\n\n", "mail", "mht"),
         (b"From: a\nTo: x\nContent-Type: multipart/related\n\n", "mail", "eml"),
         (b"%PDF-1.7", "document", "pdf"),
@@ -131,3 +146,19 @@ def test_webp_size(size: tuple[int, int]) -> None:
 def test_webp_size_never_fails(tail: bytes) -> None:
     for chunk in (b"VP8X", b"VP8L", b"VP8 ", b""):
         webp_size(b"RIFF\0\0\0\0WEBP" + chunk + tail)
+
+
+@pytest.mark.parametrize(
+    ("sniffed", "maybe"),
+    [
+        (Sniffed("video", "mp4"), True),
+        # a brand says sound, and a player shows the picture all the same
+        (Sniffed("audio", "m4a"), True),
+        (Sniffed("audio", "ogg"), True),
+        (Sniffed("audio", "mp3"), False),
+        (Sniffed("video", "realmedia"), False),
+        (Sniffed("image", "gif"), False),
+    ],
+)
+def test_which_files_are_opened_as_videos(sniffed: Sniffed, maybe: bool) -> None:
+    assert sniffed.may_be_video is maybe

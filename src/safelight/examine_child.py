@@ -5,6 +5,7 @@ look like stands in `examine_answers`, which reads them.
 """
 
 import os
+import time
 from collections.abc import Generator, Iterator
 from dataclasses import asdict
 from typing import Any
@@ -37,6 +38,7 @@ _ALIVE_BYTES = 256 << 20
 _ALIVE: Answer = {"alive": True}
 
 _FRAMES_AT_ONCE = 128  # of a video, in one message
+_LONGEST_SILENCE = 1.0  # seconds: each message gives a child that is at work its time anew
 
 _self_test_files: dict[str, int] = {}
 
@@ -194,12 +196,13 @@ def _video_facts(opened: Video, count: int) -> Answer:
 def _some_at_once(frames: Iterator[FrameHashes]) -> Iterator[list[FrameHashes]]:
     """The frames in lists; those before a failure are given before it is raised."""
     some: list[FrameHashes] = []
+    since = time.monotonic()
     try:
         for frame in frames:
             some.append(frame)
-            if len(some) == _FRAMES_AT_ONCE:
+            if len(some) == _FRAMES_AT_ONCE or time.monotonic() - since > _LONGEST_SILENCE:
                 yield some
-                some = []
+                some, since = [], time.monotonic()
     except CouldNotCheck:
         if some:
             yield some

@@ -279,6 +279,7 @@ def _sniff_text(head: bytes) -> Sniffed:
 
 _MBOX_LINE = re.compile(rb"From [^\n]*\d\d:\d\d[^\n]*\d{4}[^\n]*\n")
 _HEADER_LINE = re.compile(rb"[!-9;-~]+[ \t]*:|[ \t]")
+_LENGTH_LINE = re.compile(rb"\d{1,12}[ \t]*\r?\n")  # how Apple's programs begin a message
 _OF_MAIL = re.compile(
     rb"^(from|date|received|message-id|mime-version|return-path|delivered-to|to|subject"
     rb"|content-type|x-mailer)[ \t]*:",
@@ -287,20 +288,25 @@ _OF_MAIL = re.compile(
 
 
 def _sniff_mail(head: bytes) -> str:
-    """mbox, eml or mht; empty where it is no mail.
+    """mbox, eml, emlx or mht; empty where it is no mail.
 
-    A message begins with header lines only, at least two of them of mail, up to an empty line.
+    A message begins with header lines only, up to an empty line: at least two of them of mail, or
+    one that says that there are parts.
     """
     if _MBOX_LINE.match(head):
         return "mbox"
-    lines = re.split(rb"\r?\n", head)
+    length = _LENGTH_LINE.match(head)
+    lines = re.split(rb"\r?\n", head[length.end() :] if length else head)
     ended = b"" in lines
     lines = lines[: lines.index(b"")] if ended else lines[:-1]
     if not lines or not all(_HEADER_LINE.match(line) for line in lines):
         return ""
     headers = b"\n".join(lines)
-    if len({found.lower() for found in _OF_MAIL.findall(headers)}) < 2:
+    is_multipart = re.search(rb"(?im)^content-type:[ \t]*multipart/", headers)
+    if len({found.lower() for found in _OF_MAIL.findall(headers)}) < 2 and not is_multipart:
         return ""
+    if length:
+        return "emlx"
     saved_page = re.search(rb"(?im)^content-type:[ \t]*multipart/related", headers)
     return "mht" if saved_page and not re.search(rb"(?im)^(to|received):", headers) else "eml"
 

@@ -98,11 +98,25 @@ def test_every_run_is_told_and_one_with_other_versions_stands_out(
     before = json.loads(path.read_text())
     before["environment"]["version"] = "0.0.1"
     path.write_text(json.dumps(before))
-    AboutFile.go_on(request_, now=NOW + timedelta(hours=1))
+    AboutFile.go_on(request_, loaded, Settings(), now=NOW + timedelta(hours=1))
     told = read_about(Path(request_.result))
     assert [run["began"][:16] for run in told["runs"]] == ["2026-11-22T01:02", "2026-11-22T02:02"]
     assert told["environment"]["version"] == "0.0.1"
     assert told["runs"][1]["environment"]["version"] == __version__
+
+
+def test_one_that_was_lost_is_made_anew_and_says_so(request_: ScanRequest, loaded: Loaded):
+    AboutFile.go_on(request_, loaded, Settings(), now=NOW)
+    runs = read_about(Path(request_.result))["runs"]
+    assert [run.get("lost", False) for run in runs] == [True, False]
+
+
+def test_while_a_scan_is_gone_on_with_no_digest_stands(request_: ScanRequest, loaded: Loaded):
+    about = AboutFile.begin(request_, loaded, Settings(), now=NOW)
+    Path(request_.result).write_bytes(b"rows\n")
+    about.end_run(Tally(), now=NOW, complete=False)
+    AboutFile.go_on(request_, loaded, Settings(), now=NOW)
+    assert read_about(Path(request_.result))["results"]["sha256"] is None
 
 
 def test_a_medium_mounted_elsewhere_is_named_as_the_rows_name_it(

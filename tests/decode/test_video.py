@@ -15,6 +15,7 @@ from test_tail import zipped  # noqa: E402
 from videos import clip, opened, scene, sound, still  # noqa: E402
 
 from safelight.decode import video  # noqa: E402
+from safelight.decode.video_rules import DECODERS  # noqa: E402
 from safelight.errors import CouldNotCheck  # noqa: E402
 from safelight.model import FrameHashes, FrameSampling  # noqa: E402
 
@@ -163,6 +164,24 @@ def test_stored_frames_are_hashed_whatever_the_display_matrix_says() -> None:
     data[at : at + 36] = b"".join(value.to_bytes(4, "big", signed=True) for value in quarter)
     _, turned = opened(bytes(data))
     assert summary(turned) == summary(upright)
+
+
+def test_titles_need_not_be_text() -> None:
+    data = clip(scene(1, 20), container="matroska")
+    at = data.index(b"ENCODER") + 7  # a tag's name; its value follows
+    encoder = data.index(b"Lavf", at)
+    assert opened(data[:encoder] + b"\xff\xfe\xfd\xfc" + data[encoder + 4 :])[1]
+
+
+def test_every_decoder_that_may_be_used_is_for_pictures() -> None:
+    for name in DECODERS.split(","):
+        assert av.codec.Codec(name, "r").type == "video"
+
+
+def test_the_length_of_a_file_that_does_not_tell_it_is_found() -> None:
+    live = clip(scene(1, 67), container="matroska", rate=10, muxer={"live": "1"})
+    assert opened(live)[0].duration == pytest.approx(6.7, abs=0.05)
+    assert opened(live, max_frames=2)[0].duration is None
 
 
 # ---- broken files ----

@@ -189,6 +189,14 @@ def test_no_stretch_of_frames_goes_unseen(rate: float, real: int) -> None:
     assert max(gaps, default=0) <= 1.5 + 1 / real
 
 
+def test_a_file_too_large_to_be_read_at_once_is_read_where_it_is_needed() -> None:
+    data = clip(scene(1, 25))
+    padding = 40 << 20
+    found, frames = opened(data + padding.to_bytes(4, "big") + b"free" + bytes(padding - 8))
+    assert found.flags == set()
+    assert [frame.pdq for frame in frames] == [frame.pdq for frame in opened(data)[1]]
+
+
 # ---- in a child that may do nothing ----
 
 

@@ -1,17 +1,27 @@
+from uuid import UUID, uuid4
+
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from safelight.model import Algorithm, HashRow
-from safelight.store import entries, imports, lists, migrate
+from safelight.model import Algorithm, HashRow, VideoFrame, video_value
+from safelight.store import entries, imports, lists, matches, migrate, tables
 from safelight.store.database import Store
 from safelight.store.lists import NewList
 from safelight.store.migrations import HEAD
 from safelight.store.tables import GRANTS, metadata
+from safelight.store.transaction import Transaction
 
 PRIVATE = sorted(t.name for t in metadata.tables.values() if "organisation" in t.c)
+
+OF_LISTS = (
+    tables.entry,
+    tables.entry_frame,
+    tables.entry_assertion,
+    tables.entry_match_count,
+)
 
 # What must not get in, with an organisation that is not the list's or the entry's.
 INTRUDERS = {
@@ -100,3 +110,62 @@ def test_without_an_organisation_nothing_is_seen(store: Store) -> None:
         with store._engine.connect() as connection:
             for name in PRIVATE:
                 assert connection.scalar(sa.text(f"SELECT count(*) FROM {name}")) == 0  # noqa: S608
+
+
+def test_a_deleted_list_leaves_nothing(store: Store) -> None:
+    frames = (VideoFrame(0, 100, bytes(32)),)
+    video = HashRow(2, Algorithm.VPDQ, video_value(frames), frames=frames)
+    with store.transaction() as tx:
+        made = lists.create(tx, NewList(name="x", source="S"))
+        imports.import_entries(tx, made, [HashRow(1, Algorithm.MD5, bytes(16)), video])
+        (first, _), _ = entries.page(tx, made)
+        matches.record(tx, {first.id: 1}, at=first.added_at)
+        assert {table.name: _rows(tx, table) for table in OF_LISTS} == {
+            "entry": 2,
+            "entry_frame": 1,
+            "entry_assertion": 2,
+            "entry_match_count": 1,
+        }
+        lists.delete(tx, made)
+        assert [_rows(tx, table) for table in OF_LISTS] == [0, 0, 0, 0]
+
+
+def test_what_hangs_on_entries_names_such_as_are_there(store: Store) -> None:
+    with store.transaction() as tx:
+        made = lists.create(tx, NewList(name="x", source="S"))
+        rows = [HashRow(n, Algorithm.MD5, bytes([n]) * 16) for n in range(3)]
+        imports.import_entries(tx, made, rows)
+        ids = [one.id for one in entries.page(tx, made)[0]]
+        tx.connection.execute(sa.delete(tables.entry).where(tables.entry.c.id == ids[1]))
+        # in one statement with those before and behind it
+        with pytest.raises(sa.exc.IntegrityError), tx.connection.begin_nested():
+            tx.connection.execute(_say("T", ids, tx.organisation))
+        tx.connection.execute(_say("T", [ids[0], ids[2]], tx.organisation))
+        assert _rows(tx, tables.entry_assertion) == 4
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE entry SET list = :other",
+        "UPDATE entry SET organisation = :other",
+        "UPDATE entry_assertion SET entry = 1",
+        "UPDATE hash_list SET id = :other",
+    ],
+)
+def test_keys_are_never_changed(store: Store, change: str) -> None:
+    with store.transaction() as tx:
+        made = lists.create(tx, NewList(name="x", source="S"))
+        imports.import_entries(tx, made, [HashRow(1, Algorithm.MD5, bytes(16))])
+        with pytest.raises(sa.exc.IntegrityError), tx.connection.begin_nested():
+            tx.connection.execute(sa.text(change), {"other": uuid4()})
+
+
+def _rows(tx: Transaction, table: sa.Table) -> int:
+    query = sa.select(sa.func.count()).where(table.c.organisation == tx.organisation)
+    return int(tx.connection.scalar(query) or 0)
+
+
+def _say(source: str, ids: list[int], organisation: UUID) -> sa.Insert:
+    facts = {"organisation": organisation, "source": source, "their_id": "", "their_class": ""}
+    return sa.insert(tables.entry_assertion).values([{**facts, "entry": one} for one in ids])

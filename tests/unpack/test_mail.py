@@ -48,6 +48,12 @@ def test_attachments_are_members_and_the_text_is_none() -> None:
     ]
 
 
+def test_a_message_as_apple_keeps_it() -> None:
+    made = mail(("a.png", "image/png", PNG)).as_bytes()
+    kept = b"%d       \n" % len(made) + made + b"<?xml version='1.0'?><plist></plist>"
+    assert walked(kept) == [Seen((b"a.png",), PNG), container(1, "emlx")]
+
+
 def test_lines_may_end_with_carriage_returns() -> None:
     made = mail(("a.png", "image/png", PNG)).as_bytes().replace(b"\n", b"\r\n")
     assert walked(made) == [Seen((b"a.png",), PNG), container(1)]
@@ -120,6 +126,10 @@ def test_names_in_every_encoding(name: str) -> None:
         lambda text: text.replace(b"\n", b" \r\n\t"),
         lambda text: b"!" + text.replace(b"\n", b"\n--*--"),
         lambda text: text.rstrip(b"=\n"),
+        lambda text: text + b"_______\nTo leave this list, write to list@example.org\n",
+        lambda _: b"".join(
+            base64.b64encode(PNG[at : at + 50]) + b"\r\n" for at in range(0, len(PNG), 50)
+        ),
         lambda _: base64.b64encode(PNG[:1000]) + b"\n" + base64.encodebytes(PNG[1000:]),
     ],
 )
@@ -128,6 +138,17 @@ def test_base64_is_read_as_mail_programs_read_it(change: object) -> None:
     head = b"From: a@example.org\nDate: x\nContent-Type: image/png\n"
     made = head + b"Content-Transfer-Encoding: base64\n\n" + body
     assert walked(made)[0].data == PNG
+
+
+def test_a_body_right_behind_its_headers() -> None:
+    head = b"From: a@example.org\nDate: x\nContent-Type: multipart/mixed; boundary=b\n\n--b\n"
+    part = b"Content-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n"
+    assert walked(head + part + base64.encodebytes(PNG) + b"--b--\n") == [
+        Seen((b"a.png",), PNG),
+        container(1),
+    ]
+    without = b"--b\n\n" + b"text without headers\n--b--\n"
+    assert walked(head.removesuffix(b"--b\n") + without) == [container(0)]
 
 
 def test_quoted_printable_and_bytes_as_they_are() -> None:

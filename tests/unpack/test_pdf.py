@@ -2,6 +2,7 @@
 
 import io
 import random
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -105,8 +106,6 @@ def test_a_jpeg_comes_out_byte_for_byte(tmp_path: Path) -> None:
 
 
 def test_a_jpeg_packed_once_more() -> None:
-    import zlib  # noqa: PLC0415
-
     filters = ArrayObject([NameObject("/FlateDecode"), NameObject("/DCTDecode")])
     stream = {**jpeg_stream(), "/Filter": filters}
     assert walked(written(writer_of((stream, zlib.compress(JPEG)))))[0].data == JPEG
@@ -143,8 +142,20 @@ def test_pictures_among_the_drawing_commands() -> None:
     stream.set_data(head + PIXELS.tobytes().hex().encode() + b"> EI Q")
     page[NameObject("/Contents")] = writer._add_object(stream)
     found = walked(written(writer))
-    assert [item.path for item in found] == [(b"page 1 inline 0",), ()]
-    assert np.array_equal(pixels(found[0])[..., :3], PIXELS)
+    assert [item.path for item in found] == [(b"page 1 inline 1",), ()]
+    assert np.array_equal(pixels(found[0]), PIXELS)
+
+
+def test_pictures_among_the_commands_of_what_a_page_shows() -> None:
+    writer = PdfWriter()
+    writer.add_blank_page(100, 100)
+    form = DecodedStreamObject()
+    form.set_data(b"BI /W 200 /H 100 /CS /RGB /BPC 8 /F [/DCT] ID " + JPEG + b"\nEI Q")
+    form[NameObject("/Subtype")] = NameObject("/Form")
+    writer._add_object(form)
+    found = walked(written(writer))
+    assert found[0].path[0].endswith(b" inline 1")
+    assert Image.open(io.BytesIO(found[0].data or b"")).size == (200, 100)
 
 
 def test_attached_files_are_members() -> None:
@@ -224,9 +235,7 @@ def test_a_picture_in_a_method_that_is_not_read() -> None:
 
 
 def test_a_picture_that_unpacks_to_far_too_much() -> None:
-    import zlib  # noqa: PLC0415
-
-    bomb = zlib.compress(bytes(450 << 20), 9)
+    bomb = zlib.compress(bytes(450 << 20), 1)
     stream = raw("/DeviceGray", 30_000, 16_000, Filter=NameObject("/FlateDecode"))
     assert walked(written(writer_of((stream, bomb))))[0].code == "member_too_large"
     small = UnpackLimits(max_member_bytes=1000)

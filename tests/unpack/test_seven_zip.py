@@ -94,6 +94,17 @@ def test_files_and_links_of_a_folder(tmp_path: Path) -> None:
     assert times[b"in/a"] == "2023-11-14T22:13:20+00:00"
 
 
+def test_several_blocks(tmp_path: Path) -> None:
+    parts = [{"a": b"1" * 5000, "b": b"2"}, {"c": b"3" * 70_000}, {"d": b"", "e": b"5"}]
+    methods = [METHODS["lzma2"], METHODS["x86 and lzma"], METHODS["zstd"]]
+    for files, filters in zip(parts, methods, strict=True):
+        with py7zr.SevenZipFile(tmp_path / "x.7z", "a", filters=filters) as archive:
+            for name, data in files.items():
+                archive.writestr(data, name)
+    files = {name: data for part in parts for name, data in part.items()}
+    assert walked((tmp_path / "x.7z").read_bytes()) == expected(files)
+
+
 def test_a_password_for_the_members() -> None:
     files = {name: data for name, data in FILES.items() if data}
     assert walked(made_of(files, password="x")) == [

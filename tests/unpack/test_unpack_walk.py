@@ -168,6 +168,11 @@ def test_containers_that_are_not_opened_say_so(name: str) -> None:
     assert walked(zipped({"x": data}))[0] == Seen((b"x",), data, "archive_not_supported")
 
 
+def test_office_files_with_a_password_say_so() -> None:
+    data = NOT_OPENED["ole"] + bytes(70_000) + "EncryptedPackage".encode("utf-16-le") + bytes(100)
+    assert walked(data) == [Seen((), code="password_protected")]
+
+
 def test_disc_images_are_not_opened() -> None:
     data = bytearray(40_000)
     data[0x8001:0x8006] = b"CD001"

@@ -103,19 +103,27 @@ class AboutFile:
         return file
 
     @classmethod
-    def go_on(cls, request: ScanRequest, *, now: datetime) -> "AboutFile":
-        """Note that a scan is gone on with."""
-        file = cls(request, read_about(Path(request.result)))
+    def go_on(
+        cls, request: ScanRequest, loaded: Loaded, settings: Settings, *, now: datetime
+    ) -> "AboutFile":
+        """Note that a scan is gone on with; where the file is gone it is made anew, and says so."""
+        if not about_path(request.result).exists():
+            file = cls(request, _about(request, loaded, settings))
+            file._about["runs"].append({"began": None, "ended": None, "lost": True})
+        else:
+            file = cls(request, read_about(Path(request.result)))
         file._begin_run(now)
         return file
 
     def _begin_run(self, now: datetime) -> None:
         run: dict[str, Any] = {"began": _text(now), "ended": None, "clock": clock()}
         found = environment()
-        if self._about["runs"] and found != self._about["environment"]:
+        if self._about["environment"] not in ({}, found):
             run["environment"] = found  # gone on with other versions: a result to look at twice
         self._about["environment"] = self._about["environment"] or found
         self._about["runs"].append(run)
+        self._about["complete"] = False
+        self._about["results"] |= {"bytes": 0, "sha256": None}
         self._write()
 
     def end_run(self, tally: Tally, *, now: datetime, complete: bool) -> None:

@@ -69,5 +69,5 @@ def command(
     mapping = read_mapping(categories) if categories else None
     write_report(result, about, out, form, most=most, version=vics_version, mapping=mapping)
     if about["complete"] is not True:
-        say("warning: the scan has not ended; the report says so.")
+        say("warning: the scan is not complete; the report says so.")
     say(f"Report: {show_path(out)}")

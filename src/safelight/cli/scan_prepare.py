@@ -121,7 +121,7 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
                 "the files of --skip-known have changed since this scan began: put back what they"
                 " were, or begin a new scan."
             )
-        about = AboutFile.go_on(request, now=utc_now())
+        about = AboutFile.go_on(request, loaded, settings, now=utc_now())
     except BaseException:
         state.close()
         raise
@@ -136,8 +136,8 @@ def checked_result(result: Path) -> About:
     about = read_about(result)
     if about["complete"] is not True:
         raise BadInput(
-            f"the scan of {show_path(result)} has not ended: go on with it first (safelight scan"
-            " --resume)."
+            f"the scan of {show_path(result)} is not complete: go on with it (safelight scan"
+            " --resume), or scan anew if the hashes changed while it was stopped."
         )
     digest = sha256_of(result)
     if digest != about["results"]["sha256"]:

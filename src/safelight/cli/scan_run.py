@@ -53,6 +53,8 @@ class ScanRun:
                     self._examine(jobs, stop)
                 finally:
                     note_matches(self._settings, self._matched)
+            if not stop and not self._state.gone:
+                self._note_the_end()
         except SafelightError as exc:
             self._stop()
             say(f"error ({exc.code}): {exc}")
@@ -91,7 +93,8 @@ class ScanRun:
                 progress.show(self._state.tally)
 
     def _count(self, answer: Answer) -> None:
-        if not self._state.request.sources.hashes:
+        request = self._state.request
+        if not request.sources.hashes and not request.verifies:  # a second look is no second match
             self._matched.update({match.entry for match in (*answer.matches, *answer.observed)})
 
     def _row(self, one: ScanResult) -> dict[str, Any]:
@@ -135,10 +138,13 @@ class ScanRun:
             )
             self._say_how_to_go_on()
             return self._exit_code_unfinished()
-        self._state.end()  # before anything is printed: the reader of our output may have gone
-        self._about.end_run(self._state.tally, now=utc_now(), complete=self._is_complete)
         self._report()
         return self._exit_code()
+
+    def _note_the_end(self) -> None:
+        """Before anything is printed: the reader of our output may have gone."""
+        self._about.end_run(self._state.tally, now=utc_now(), complete=self._is_complete)
+        self._state.end()
 
     @property
     def _is_complete(self) -> bool:

@@ -16,6 +16,17 @@ FIELDS_SHOWN = 6
 class VerifyRun(ScanRun):
     """Runs a scan that repeats another, and compares the two when it has ended."""
 
+    def run(self, jobs: int) -> int:
+        """Say at once what the two runs do not have in common, then scan, then compare."""
+        self._say_conditions()
+        return super().run(jobs)
+
+    def _say_conditions(self) -> None:
+        verifies, result = self._state.request.verifies, self._state.request.result
+        first = read_about(Path(verifies.path)) if verifies else {}
+        for line in differing_conditions(first, read_about(Path(result))):
+            say(f"not the same in both runs: {line}")
+
     def _exit_code_unfinished(self) -> int:
         return EXIT_ERROR  # 1 would say that the results differ
 
@@ -28,8 +39,7 @@ class VerifyRun(ScanRun):
             say()
             say(f"error: {first} was changed while the scan was repeated.")
             return EXIT_ERROR
-        for line in differing_conditions(read_about(first), read_about(second)):
-            say(f"not the same in both runs: {line}")
+        self._say_conditions()
         comparison = compare_rows(first, second)
         self._print(comparison, request.verifies.sha256)
         return 0 if comparison.same else 1

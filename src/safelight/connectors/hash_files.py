@@ -83,8 +83,10 @@ class HashFile(Iterator[Row]):
 
     @property
     def position(self) -> int:
-        """How many of the `size` bytes are read."""
-        return self.size if self._file.closed else self._file.raw.tell()
+        """How many of the `size` bytes are read; of a pipe, which has no size, none."""
+        if self._file.closed or not self._file.seekable():
+            return self.size
+        return self._file.raw.tell()
 
     def __iter__(self) -> "HashFile":
         return self

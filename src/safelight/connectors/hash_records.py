@@ -280,4 +280,6 @@ def _quality(text: str) -> int | str | None:
 
 def kept(text: str) -> str:
     """The source's own words as the database can keep them."""
+    if text.isascii() and text.isprintable():
+        return text[:LONGEST]
     return text.replace("\0", "\ufffd").encode("utf-8", "replace").decode()[:LONGEST]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safelight.connectors.hash_records import algorithm_named, kept, parse
+from safelight.connectors.hash_records import algorithm_named, kept, parse, plain_record
 from safelight.connectors.hash_text import SHOWN, Row
 from safelight.connectors.json_stream import BadJson, JsonStream
 from safelight.errors import BadInput
@@ -26,6 +26,7 @@ from safelight.files import show_path
 from safelight.model import Algorithm, HashRow, RejectedRow
 
 _CONTEXT = re.compile(r"DataModels/(\d+(?:\.\d+)*)\.xml(?:/(\w+))?", re.IGNORECASE)
+_MOST_CLASSES = 1000  # kept ready
 _SHORT = 1 << 20  # characters of a medium or a small case
 _SHAPE = re.compile(
     r'\s*\{(?:\s*"[^"]{0,200}"\s*:\s*(?:"[^"]{0,500}"|[\w.+-]+)\s*,){0,20}\s*"value"\s*:\s*\[',
@@ -124,9 +125,9 @@ def _elements(stream: JsonStream, media: "_Media") -> Iterator[Row]:
             yield from _case(stream, media)
         elif isinstance(whole, dict) and isinstance(whole.get("Media"), list):
             for medium in whole["Media"]:
-                yield from media.rows(medium, stream.last_offset)
+                yield from media.rows(medium, stream)
         else:
-            yield from media.rows(whole, stream.last_offset)
+            yield from media.rows(whole, stream)
 
 
 def _case(stream: JsonStream, media: "_Media") -> Iterator[Row]:
@@ -136,11 +137,11 @@ def _case(stream: JsonStream, media: "_Media") -> Iterator[Row]:
         if key == "Media" and stream.peek() == "[":
             has_media = True
             for _ in stream.elements():
-                yield from media.rows(stream.value(), stream.last_offset)
+                yield from media.rows(stream.value(), stream)
         else:
             facts[key] = stream.value()
     if not has_media:  # one medium, with a large miniature
-        yield from media.rows(facts, stream.offset)
+        yield from media.rows(facts, stream)
 
 
 class _Media:
@@ -151,35 +152,47 @@ class _Media:
         self._categories = categories
         self._left_out = left_out
         self._context = "VICS"
+        self._classes: dict[str, str] = {}
 
     def note(self, key: str, value: Any) -> None:
         """A fact of the header."""
         found = _CONTEXT.search(value) if isinstance(value, str) else None
         if found and key.lower() in ("odata.metadata", "@odata.context"):
             self._context = f"VICS {found[1]}" + (f" {found[2]}" if found[2] else "")
+            self._classes.clear()
 
-    def rows(self, medium: Any, offset: int) -> Iterator[Row]:
+    def rows(self, medium: Any, stream: JsonStream) -> Iterator[Row]:
+        """A row for each hash of the medium that the stream gave last."""
         self.number += 1
-        where = f" (the medium at byte {offset:,})"
         if not isinstance(medium, dict):
-            yield RejectedRow(self.number, f"not an object{where}", "")
+            yield RejectedRow(self.number, _at(stream, "not an object"), "")
             return
         their_id, their_class = _word(medium.get("MediaID")), self._class(medium)
         found = False
         for algorithm, digits in self._hashes(medium):
             found = True
+            plain = plain_record(self.number, algorithm, digits, None, their_id, their_class)
+            if plain is not None:
+                yield plain
+                continue
             parsed = parse(digits, algorithm)
             if isinstance(parsed, str):
                 text = f"MediaID {their_id}: {algorithm} {digits}"
-                yield RejectedRow(self.number, parsed + where, text[:SHOWN])
+                yield RejectedRow(self.number, _at(stream, parsed), text[:SHOWN])
             else:
                 yield HashRow(self.number, *parsed, None, their_id, their_class)
         if not found:
-            yield RejectedRow(self.number, f"no hash{where}", f"MediaID {their_id}"[:SHOWN])
+            reason = _at(stream, "no hash that is known here")
+            yield RejectedRow(self.number, reason, f"MediaID {their_id}"[:SHOWN])
 
     def _class(self, medium: Mapping[str, Any]) -> str:
         number = _word(medium.get("Category"))
-        return kept(self._categories.called(number, self._context)) if number else ""
+        if number not in self._classes:
+            called = self._categories.called(number, self._context) if number else ""
+            if len(self._classes) > _MOST_CLASSES:
+                return kept(called)
+            self._classes[number] = kept(called)
+        return self._classes[number]
 
     def _hashes(self, medium: Mapping[str, Any]) -> Iterator[tuple[Algorithm, str]]:
         given = False
@@ -204,6 +217,10 @@ class _Media:
             yield from ((Algorithm.MD5, digits) for digits in _of_files(medium))
 
 
+def _at(stream: JsonStream, reason: str) -> str:
+    return f"{reason} (the medium at byte {stream.last_offset:,})"
+
+
 def _of_files(medium: Mapping[str, Any]) -> list[str]:
     """The MD5 of the medium's files, where the medium itself has no hash."""
     files = medium.get("MediaFiles")
@@ -214,8 +231,10 @@ def _of_files(medium: Mapping[str, Any]) -> list[str]:
 
 def _word(value: Any) -> str:
     """A text or number as text; empty for anything else."""
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    return kept(str(value).strip())
+    if type(value) is str:
+        return kept(value.strip())
+    if type(value) is int:
+        return str(value)
+    if type(value) is float:
+        return str(int(value) if value.is_integer() else value)
+    return ""

@@ -48,6 +48,8 @@ class JsonStream:
 
     def peek(self) -> str:
         """The next character that is not blank; empty at the end."""
+        if (character := self._text[self._at : self._at + 1]) > " ":
+            return character
         while True:
             end = _BLANK.match(self._text, self._at)
             self._at = end.end() if end else self._at

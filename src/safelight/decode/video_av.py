@@ -26,6 +26,7 @@ from safelight.decode.rules import DecodeLimits, could_not_check
 from safelight.decode.video_rules import (
     DECODERS,
     DEMUXERS,
+    LONGEST_STEP,
     Clock,
     KeyFramePicker,
     RegularPicker,
@@ -37,6 +38,11 @@ from safelight.source import Source
 
 _BUFFER_BYTES = 1 << 16
 _LONGEST_DURATION = 1e9  # seconds; files say all sorts of things
+
+# Titles need not be text. From version 19 on PyAV takes them as they are.
+_TOLERANT: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.partition(".")[0]) < 19 else {}
+)
 
 # Formats whose first plane is luma, a byte each.
 _LUMA_FIRST = ("yuv410p", "yuv411p", "yuv420p", "yuv422p", "yuv440p", "yuv444p", "nv12", "gray")
@@ -69,15 +75,16 @@ def open_container(source: Source, limits: VideoLimits) -> InputContainer:
         "protocol_whitelist": "none",
         "codec_whitelist": DECODERS,
     }
-    return av.open(
+    container: InputContainer = av.open(
         _Bytes(source),
         mode="r",
         options={"max_pixels": str(limits.max_pixels)},
         container_options=options,
-        metadata_errors="replace",
+        **_TOLERANT,
         buffer_size=_BUFFER_BYTES,
         io_open=_refuse,
     )
+    return container
 
 
 def open_video(
@@ -116,9 +123,9 @@ class _Reader:
         self._container, self._limits, self._seconds = container, limits, seconds
         self._only_keys = sampling is FrameSampling.KEY_FRAMES
         self._stream = stream = _choose(container)
-        self._rate = float(stream.average_rate or stream.base_rate or 0) or None
+        self._rate = _ratio(stream.average_rate) or _ratio(stream.base_rate)
         self._convert = VideoReformatter()
-        self._packets = 0
+        self._packets, self._end = 0, 0.0
         self.flags: set[str] = set()
         if self._only_keys:
             self.flags.add("key_frames_only")
@@ -162,14 +169,11 @@ class _Reader:
         DecodeLimits(max_pixels=self._limits.max_pixels).check_pixels(width or 1, height or 1)
 
     def _rest(self, video: Video, first: Frame, frames: Iterator[Frame]) -> Iterator[Frame]:
-        last = first.time or 0.0
         yield first
         del first  # its memory is wanted for the next one
-        for frame in frames:
-            last = frame.time or last
-            yield frame
+        yield from frames
         if video.duration is None and "frames_capped" not in self.flags:
-            video.duration = round(last + 1 / (self._rate or 25), 3)
+            video.duration = round(self._end, 3)
 
     def _frames(self) -> Iterator[Frame]:
         """The frames to hash, as they are decoded."""
@@ -204,10 +208,13 @@ class _Reader:
     def _shown(self) -> Iterator[_Shown]:
         clock = Clock(self._rate)
         for number, frame in enumerate(self._decoded()):
-            yield _Shown(number, clock.tell(self._stamp(frame.pts)), frame)
+            time = clock.tell(self._stamp(frame.pts))
+            self._end = time + (self._lasts(frame) or 1 / (self._rate or 25))
+            yield _Shown(number, time, frame)
 
     def _lasts(self, frame: VideoFrame) -> float:
-        return self._stamp(frame.duration) or 0.0
+        told = self._stamp(frame.duration) or 0.0
+        return told if 0 < told < LONGEST_STEP else 0.0
 
     def _picker(self) -> RegularPicker:
         if self._only_keys:
@@ -277,8 +284,8 @@ class _Reader:
             raise could_not_check("encrypted")
 
     def _stamp(self, stamp: int | None) -> float | None:
-        base = self._stream.time_base
-        return None if stamp is None or base is None else float(stamp * base)
+        base = _ratio(self._stream.time_base)
+        return None if stamp is None or base is None else stamp * base
 
     def _note_missing(self) -> None:
         """Set the flag where the file lists more frames than it holds."""
@@ -331,6 +338,14 @@ class _Reader:
         return np.ascontiguousarray(rows.reshape(frame.height, -1)[:, : frame.width])
 
 
+def _ratio(ratio: Any) -> float | None:
+    """A fraction of FFmpeg as a number; None where it is nothing, or not more than nothing."""
+    if ratio is None or not ratio.denominator:
+        return None
+    value: float = ratio.numerator / ratio.denominator
+    return value if value > 0 else None
+
+
 def _choose(container: InputContainer) -> VideoStream:
     """The first stream of moving pictures, as in the reference; a cover picture is none."""
     for stream in container.streams.video:
@@ -343,6 +358,6 @@ def _told_duration(container: InputContainer, stream: VideoStream) -> float | No
     told = None
     if container.duration is not None:
         told = container.duration / av.time_base
-    elif stream.duration is not None and stream.time_base is not None:
-        told = float(stream.duration * stream.time_base)
+    elif stream.duration is not None:
+        told = stream.duration * (_ratio(stream.time_base) or 0.0)
     return round(told, 3) if told is not None and 0 < told < _LONGEST_DURATION else None

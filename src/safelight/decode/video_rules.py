@@ -17,7 +17,7 @@ DECODERS = (
     "h264,hevc,vvc,av1,libdav1d,vp3,vp4,vp5,vp6,vp6a,vp6f,vp7,vp8,libvpx,vp9,libvpx-vp9,theora,"
     "mpeg1video,mpeg2video,mpegvideo,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,h261,h263,h263i,h263p,flv,"
     "wmv1,wmv2,wmv3,vc1,rv10,rv20,rv30,rv40,svq1,svq3,cinepak,indeo2,indeo3,indeo4,indeo5,"
-    "mjpeg,mjpegb,jpegls,jpeg2000,png,tiff,bmp,webp,gif,rawvideo,v210,v410,yuv4,dvvideo,huffyuv,"
+    "mjpeg,mjpegb,jpegls,jpeg2000,png,tiff,bmp,webp,gif,rawvideo,v210,yuv4,dvvideo,huffyuv,"
     "ffvhuff,ffv1,utvideo,lagarith,magicyuv,prores,dnxhd,cfhd,qtrle,rpza,smc,8bps,msrle,msvideo1,"
     "flashsv,flashsv2,tscc,tscc2,zmbv,camstudio,cscd,fraps,hap,aic"
 )
@@ -25,7 +25,7 @@ DECODERS = (
 KEY_FRAME_SECONDS = 2.0
 LONGEST_GAP = 1.5  # times the seconds between two hashes
 _EARLIER = 0.999  # a key frame so much of an interval after the last one is taken
-_LONGEST_STEP = 86_400.0  # seconds between two frames; longer, the time stamps are taken for broken
+LONGEST_STEP = 86_400.0  # seconds between two frames; longer, the time stamps are taken for broken
 _LAST_TIME = 2_000_000.0  # seconds; in milliseconds it has to fit into 31 bits
 
 
@@ -99,7 +99,7 @@ class Clock:
             self._origin, self._time = stamp, 0.0
             return 0.0
         told = None if stamp is None or self._origin is None else stamp - self._origin
-        if told is None or not last <= told <= last + _LONGEST_STEP:
+        if told is None or not last <= told <= last + LONGEST_STEP:
             told = last + self._step
             self._origin = None if stamp is None else stamp - told
         self._time = min(told, _LAST_TIME)

@@ -261,12 +261,13 @@ class _VideoTable:
     def picture_hits(
         self, frames: Sequence[FrameHashes], policy: MatchPolicy, slack: int
     ) -> Iterator[Hit]:
+        if not len(self):
+            return
         radius = policy.radius + slack
         for each in (frames, [one for frame in frames for one in _as_stored(frame)]):
             query = Query.of(each, policy.min_quality)
-            if len(query.values):
-                found = self._videos.picture_hits(query, radius, policy.min_quality)
-                yield from map(self._hit, found)
+            found = self._videos.picture_hits(query, radius, policy.min_quality)
+            yield from map(self._hit, found)
 
     def hash_hits(self, value: bytes, policy: MatchPolicy) -> Iterator[Hit]:
         query = Query.bare(value)

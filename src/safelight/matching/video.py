@@ -183,10 +183,15 @@ class VideoTable:
 
     def picture_hits(self, query: Query, radius: int, min_quality: int) -> Iterator[VideoHit]:
         """The videos in which there is a picture, each with where it is in it, at its nearest."""
+        if not len(self) or not len(query.values):
+            return
+        count, turns = query.values.shape[:2]
+        every = self._search(query.values.reshape(-1, 32), radius, min_quality)
         best: dict[int, VideoHit] = {}
-        for turn in range(query.values.shape[1] if len(self) else 0):
-            found = self._search(query.values[:, turn], radius, min_quality)
-            of_query, of_list, _ = self._shares(found, len(query.values), min_quality)
+        for turn in np.unique(every.queries % turns).tolist():
+            found = every.only(every.queries % turns == turn)
+            found = Found(found.queries // turns, found.pairs, found.distances)
+            of_query, of_list, _ = self._shares(found, count, min_quality)
             for video, some in self._by_video(found):
                 nearest = int(np.argmin(some.distances))
                 place = self._times(int(some.pairs[nearest]))[0]

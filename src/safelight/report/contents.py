@@ -92,6 +92,11 @@ def _outcome(gathered: Gathered) -> Iterator[Block]:
             f"{tally.unchecked:,} items were not checked, or only in part. They are listed below.",
             alert=True,
         )
+    if gathered.observed:
+        yield Text(
+            f"{gathered.observed:,} items match a list in observe mode. Such lists are tried out:"
+            " they have no part in any verdict, and the matches are in the results file only."
+        )
     yield Text(words.FIRST)
 
 

@@ -105,7 +105,9 @@ def why_not_checked(row: Row) -> str:
 
 
 def distance_class(distance: int) -> int:
-    """The upper end of the class a distance is counted in."""
+    """The upper end of the class a distance is counted in; ValueError for one of no match."""
+    if not 0 <= distance <= DISTANCES[-1]:
+        raise ValueError("distance")
     return next(end for end in DISTANCES if distance <= end)
 
 

@@ -5,8 +5,9 @@ from safelight.matching.rules import PARTIAL
 from safelight.model import Verdict
 
 NOT_COMPLETE = (
-    "This scan has not ended. The report covers what was examined so far and nothing else; do not"
-    " take it for a report of the exhibit."
+    "This scan is not complete: it has not ended, or the hashes changed while it was stopped."
+    " The report covers what was examined so far and nothing else; do not take it for a report"
+    " of the exhibit."
 )
 
 FIRST = (

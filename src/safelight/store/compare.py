@@ -85,6 +85,10 @@ def one_sided(tx: Transaction, one: HashList, other: HashList, *, limit: int) ->
 
 def overlaps(tx: Transaction) -> list[Overlap]:
     """Every two lists that share entries."""
+    mine = hash_list.c.organisation == tx.organisation
+    if (tx.connection.scalar(sa.select(sa.func.count()).where(mine)) or 0) < 2:
+        return []
+    tx.connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))
     one, other = entry.alias(), entry.alias()
     first, second = hash_list.alias(), hash_list.alias()
     pairs = (

@@ -137,6 +137,8 @@ def _read_classes(tx: Transaction) -> _Classes:
 
 def _combined(entries: Numbers, numbers: Numbers, names: list[str]) -> _Classes:
     """One class for each entry: of those that have several, all of them in one."""
+    if (np.diff(entries) > 0).all():  # one each, in order: as a list is after its first import
+        return _Classes(ids=entries, codes=numbers, names=tuple(names))
     order = np.lexsort((numbers, entries))
     entries, numbers = entries[order], numbers[order]
     is_other = np.ones(len(entries), bool)

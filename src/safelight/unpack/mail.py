@@ -19,6 +19,7 @@ MESSAGE = Sniffed("mail", "eml")
 _MESSAGES = frozenset({"message/rfc822", "message/global", "message/news"})
 _SEALED = frozenset({"application/pkcs7-mime", "application/x-pkcs7-mime"})
 _MOST_NESTED = 50  # multiparts in each other
+_LENGTH_LINE = re.compile(rb"\d+[ \t]*\r?\n")
 _BINARY = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -27,7 +28,8 @@ def members(source: Source, room: Room) -> Iterator[Entry]:
     if source.size > room.most:
         raise could_not_check("member_too_large")
     data = source.whole
-    waiting = [read_part(data, 0, len(data), "")]
+    length = _LENGTH_LINE.match(data)  # with which Apple's programs begin a message
+    waiting = [read_part(data, length.end() if length else 0, len(data), "")]
     while waiting:
         part = waiting.pop()
         if part.type == "multipart/encrypted":

@@ -12,7 +12,8 @@ from email.message import Message
 from email.parser import BytesHeaderParser
 from email.utils import collapse_rfc2231_value, parsedate_to_datetime
 
-_HEADERS_END = re.compile(rb"\r?\n\r?\n")
+# As the parser of the standard library tells them; what is no such line begins the body.
+_HEADERS = re.compile(rb"(?:(?:From |[!-9;-~]*[ \t]*:|[ \t])[^\n]*(?:\n|\Z))*")
 _EMPTY_LINE = re.compile(rb"\r?\n")
 _MOST_HEADERS = 1 << 20  # bytes
 
@@ -37,10 +38,13 @@ class Part:
 
 def read_part(data: bytes, begin: int, end: int, place: str) -> Part:
     """The part that lies between two places of a message. Whatever is there is one."""
-    headers_end = _headers_end(data, begin, end)
+    most = min(end, begin + _MOST_HEADERS)
+    found = _HEADERS.match(data, begin, most)
+    headers_end = found.end() if found else begin
+    empty = _EMPTY_LINE.match(data, headers_end, end)
     headers = BytesHeaderParser().parsebytes(data[begin:headers_end])
     return Part(
-        begin=headers_end,
+        begin=empty.end() if empty else headers_end,
         end=end,
         type=headers.get_content_type(),
         encoding=str(headers.get("content-transfer-encoding", "")).strip().lower(),
@@ -48,12 +52,6 @@ def read_part(data: bytes, begin: int, end: int, place: str) -> Part:
         place=place,
         headers=headers,
     )
-
-
-def _headers_end(data: bytes, begin: int, end: int) -> int:
-    most = min(end, begin + _MOST_HEADERS)
-    found = _EMPTY_LINE.match(data, begin, most) or _HEADERS_END.search(data, begin, most)
-    return found.end() if found else most
 
 
 def _file_name(headers: "Message[str, str]") -> str:

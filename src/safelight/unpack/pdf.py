@@ -7,6 +7,7 @@ version of the document left behind.
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 from pypdf import PasswordType, PdfReader, apply_configuration
@@ -22,15 +23,16 @@ from safelight.errors import CouldNotCheck
 from safelight.model import Member
 from safelight.source import Source
 from safelight.unpack.packed import Entry, PackedSource, Room
-from safelight.unpack.pdf_picture import CONFIGURATION, attached_bytes, inline_bytes, picture_bytes
+from safelight.unpack.pdf_inline import inline_pictures
+from safelight.unpack.pdf_picture import CONFIGURATION, attached_bytes, picture_bytes
 from safelight.unpack.rules import MEMBERS_MISSING, PICTURES_ONLY, could_not_check
 
 _JPEG_STREAM = re.compile(rb"stream\r?\n(?=\xff\xd8\xff)")
-_INLINE = re.compile(rb"\bBI\b.{0,1000}?\bID\b", re.DOTALL)
 _READ_BYTES = 1 << 20
 _MOST_NESTED = 4  # file specifications lie at most so deep in an object
 
 Key = tuple[int, int]  # number and generation of an object
+_Drawing = tuple[StreamObject | None, Any]  # drawing commands, and the resources they name
 
 
 class _Document:
@@ -42,6 +44,7 @@ class _Document:
         if self.reader.is_encrypted and self.reader.decrypt("") == PasswordType.NOT_DECRYPTED:
             raise could_not_check("password_protected")
         self.pictures: list[Key] = []
+        self.forms: list[Key] = []  # drawings that pages show, with pictures in them perhaps
         self.attached: dict[Key, str] = {}
         for key in self._keys():
             self._look_at(key)
@@ -65,6 +68,8 @@ class _Document:
                 self.pictures.append(key)
             elif isinstance(found, StreamObject) and _value(found, "/Type") == "/EmbeddedFile":
                 self.attached.setdefault(key, "")
+            elif isinstance(found, StreamObject) and _is_drawing(found):
+                self.forms.append(key)
             for specification in _specifications(found, _MOST_NESTED):
                 self._attach(specification)
         except MemoryError:
@@ -81,6 +86,32 @@ class _Document:
                     key = (reference.idnum, reference.generation)
                     self.attached[key] = str(name or "")
 
+    @property
+    def page_count(self) -> int:
+        """How many pages can be reached."""
+        try:
+            with apply_configuration(CONFIGURATION):
+                return len(self.reader.pages)
+        except MemoryError:
+            raise
+        except Exception:  # noqa: BLE001  pypdf raises nearly every class there is
+            self.room.notes.add(MEMBERS_MISSING)
+            return 0
+
+    def page(self, number: int) -> _Drawing:
+        """The drawing commands of a page, and its resources."""
+        page = self.reader.pages[number]
+        return page.get_contents(), _value(page, "/Resources")
+
+    def form(self, key: Key) -> _Drawing:
+        """The drawing commands of what a page may show, and its resources."""
+        found = self.get(key)
+        return (
+            (found, _value(found, "/Resources"))
+            if isinstance(found, StreamObject)
+            else (None, None)
+        )
+
 
 def _value(found: DictionaryObject, key: str) -> Any:
     value = found.get(key)
@@ -91,6 +122,10 @@ def _is_picture(found: StreamObject) -> bool:
     if _value(found, "/Subtype") == "/Image":
         return True
     return "/Width" in found and "/Height" in found and "/BitsPerComponent" in found
+
+
+def _is_drawing(found: StreamObject) -> bool:
+    return _value(found, "/Subtype") == "/Form" or "/PatternType" in found
 
 
 def _specifications(found: object, depth: int) -> Iterator[DictionaryObject]:
@@ -114,13 +149,13 @@ def members(source: Source, room: Room) -> Iterator[Entry]:
         yield from _unlisted(source, [])
         return
     for key in document.pictures:
-        yield _entry(b"object %d" % key[0], "picture", document, key, picture_bytes)
+        yield _entry(b"object %d" % key[0], document, key)
     yield from _inline(document)
     places = sorted(at for found in document.reader.xref.values() for at in found.values())
     yield from _unlisted(source, places)
     for key, name in document.attached.items():
         encoded = name.encode("utf-8", "surrogateescape") or b"object %d" % key[0]
-        yield _entry(encoded, "attachment", document, key, attached_bytes)
+        yield _attachment(encoded, document, key)
 
 
 def _open(source: Source, room: Room) -> _Document | None:
@@ -136,55 +171,56 @@ def _open(source: Source, room: Room) -> _Document | None:
         return None
 
 
-def _entry(
-    name: bytes,
-    kind: str,
-    document: _Document,
-    key: Key,
-    unpack: Callable[[PdfObject | None], bytes],
-) -> Entry:
+def _entry(name: bytes, document: _Document, found: Key | StreamObject) -> Entry:
+    """A picture, by its object's key or as it is."""
+
     def pieces() -> Iterator[bytes]:
         with apply_configuration(CONFIGURATION):
-            data = unpack(document.get(key))
+            data = picture_bytes(document.get(found) if isinstance(found, tuple) else found)
         document.room.took(len(data))
         yield data
 
-    return Entry(member=Member(name=name, kind=kind), source=PackedSource(pieces, document.room))
+    member = Member(name=name, kind="picture")
+    return Entry(member=member, source=PackedSource(pieces, document.room))
+
+
+def _attachment(name: bytes, document: _Document, key: Key) -> Entry:
+    def pieces() -> Iterator[bytes]:
+        with apply_configuration(CONFIGURATION):
+            data = attached_bytes(document.get(key))
+        document.room.took(len(data))
+        yield data
+
+    member = Member(name=name, kind="attachment")
+    return Entry(member=member, source=PackedSource(pieces, document.room))
 
 
 def _inline(document: _Document) -> Iterator[Entry]:
-    """Pictures written out among the drawing commands of a page."""
-    with apply_configuration(CONFIGURATION):
-        found = list(_inline_names(document))
-    for page, name in found:
-        yield _inline_entry(document, page, name)
+    """Pictures written out among the drawing commands of pages, and of what pages show."""
+    for label, drawing in _drawings(document):
+        with apply_configuration(CONFIGURATION):
+            pictures = _inline_in(document, drawing)
+        for number, picture in enumerate(pictures, start=1):
+            yield _entry(b"%s inline %d" % (label, number), document, picture)
 
 
-def _inline_names(document: _Document) -> Iterator[tuple[int, str]]:
+def _drawings(document: _Document) -> Iterator[tuple[bytes, Callable[[], _Drawing]]]:
+    for number in range(document.page_count):
+        yield b"page %d" % (number + 1), partial(document.page, number)
+    for key in document.forms:
+        yield b"object %d" % key[0], partial(document.form, key)
+
+
+def _inline_in(document: _Document, drawing: Callable[[], _Drawing]) -> list[StreamObject]:
     try:
-        for number, page in enumerate(document.reader.pages):
-            contents = page.get_contents()
-            if contents is not None and _INLINE.search(contents.get_data()):
-                names = (name for name in page.images.keys() if isinstance(name, str))  # noqa: SIM118
-                yield from ((number, name) for name in names if name.startswith("~"))
-            document.reader.resolved_objects.clear()
+        return list(inline_pictures(*drawing(), document.reader))
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  pypdf raises nearly every class there is
         document.room.notes.add(MEMBERS_MISSING)
-
-
-def _inline_entry(document: _Document, page: int, name: str) -> Entry:
-    def pieces() -> Iterator[bytes]:
-        with apply_configuration(CONFIGURATION):
-            data = inline_bytes(document.reader.pages[page], name)
-        document.room.took(len(data))
-        yield data
-
-    label = b"page %d inline %s" % (page + 1, name.strip("~").encode())
-    return Entry(
-        member=Member(name=label, kind="picture"), source=PackedSource(pieces, document.room)
-    )
+        return []
+    finally:
+        document.reader.resolved_objects.clear()
 
 
 def _unlisted(source: Source, places: list[int]) -> Iterator[Entry]:
@@ -204,10 +240,9 @@ def _unlisted(source: Source, places: list[int]) -> Iterator[Entry]:
 def _is_listed(source: Source, begin: int, places: list[int]) -> bool:
     """Whether the object around this place is the one that the document lists there."""
     following = bisect_right(places, begin)
-    if not following:
+    if not following or begin - places[following - 1] > _READ_BYTES:
         return False
-    between = source.read_at(places[following - 1], begin - places[following - 1])
-    return between.count(b"endobj") == 0
+    return b"endobj" not in source.read_at(places[following - 1], begin - places[following - 1])
 
 
 def _stream_end(source: Source, begin: int) -> int:

@@ -3,20 +3,21 @@
 import io
 from collections.abc import Callable
 
-from pypdf import Configuration, PageObject
+from pypdf import Configuration
 from pypdf.errors import DependencyError, LimitReachedError
 from pypdf.generic import ArrayObject, PdfObject, StreamObject
 
 from safelight.errors import CouldNotCheck
+from safelight.unpack.pdf_pixels import MOST_BYTES, picture_of
 from safelight.unpack.rules import MIB, could_not_check
 
 # Pages scanned in colour take a hundred megabytes unpacked; jbig2dec is another program.
 CONFIGURATION = Configuration(
     maximum_declared_stream_length=512 * MIB,
-    zlib_maximum_output_length=400 * MIB,
-    lzw_maximum_output_length=400 * MIB,
-    run_length_maximum_output_length=400 * MIB,
-    image_maximum_buffer_size=400 * MIB,
+    zlib_maximum_output_length=MOST_BYTES,
+    lzw_maximum_output_length=MOST_BYTES,
+    run_length_maximum_output_length=MOST_BYTES,
+    image_maximum_buffer_size=MOST_BYTES,
     stream_decoding_work_maximum_length=1024 * MIB,
     flate_maximum_row_length=16 * MIB,
     jbig2dec_binary=None,
@@ -35,11 +36,6 @@ def picture_bytes(found: PdfObject | None) -> bytes:
 def attached_bytes(found: PdfObject | None) -> bytes:
     """The bytes of an attached file. Raises CouldNotCheck."""
     return _guarded(lambda: _stream(found).get_data())
-
-
-def inline_bytes(page: PageObject, name: str) -> bytes:
-    """The picture of that name among a page's drawing commands. Raises CouldNotCheck."""
-    return _guarded(lambda: bytes(page.images[name].data))
 
 
 def _guarded(work: Callable[[], bytes]) -> bytes:
@@ -64,12 +60,7 @@ def _stream(found: PdfObject | None) -> StreamObject:
 def _picture(found: StreamObject) -> bytes:
     if _last_filter(found) in _FILES:
         return found.get_data()
-    for mask in ("/SMask", "/Mask"):  # what is under it matters, not where it shows
-        found.pop(mask, None)
-    picture = found.decode_as_image({"compress_level": 0})
-    if picture is None:
-        raise could_not_check("unsupported_compression")
-    file = io.BytesIO()
+    picture, file = picture_of(found), io.BytesIO()
     if picture.mode == "CMYK":  # which PNG has not
         picture.save(file, "TIFF")
     else:

@@ -7,6 +7,7 @@ from urllib.parse import unquote_to_bytes
 
 _BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
+_MORE_BASE64 = re.compile(rb"[=\s]*(?:[A-Za-z0-9+/]{2,}={0,2}[ \t]*(?:\r?\n|\Z)|\Z)")
 _PADDING = re.compile(rb"=+")
 _SOME_BYTES = 1 << 20
 
@@ -29,14 +30,24 @@ def _some(pieces: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def base64(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Base64, with anything else in between, and also where one text follows another."""
-    rest = b""
+    """Base64, with anything else in between, and also where one text follows another.
+
+    Padding where none can be is passed over. Words behind the padding, such as a footer that a
+    mailing list added, are no base64.
+    """
+    rest, ended = b"", False
     for piece in _some(pieces):
-        *ended, rest = _PADDING.split(rest + piece.translate(None, _NOT_BASE64))
-        yield from map(_quads, ended)
-        whole = len(rest) // 4 * 4
-        yield binascii.a2b_base64(rest[:whole])
-        rest = rest[whole:]
+        at = 0
+        while at < len(piece):
+            if ended and not _MORE_BASE64.match(piece, at):
+                return
+            padding = _PADDING.search(piece, at)
+            rest += piece[at : padding.start() if padding else None].translate(None, _NOT_BASE64)
+            at = padding.end() if padding else len(piece)
+            ended = padding is not None and len(rest) % 4 > 1
+            whole = len(rest) if ended else len(rest) // 4 * 4
+            yield _quads(rest[:whole])
+            rest = rest[whole:]
     yield _quads(rest)
 
 

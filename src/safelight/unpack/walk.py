@@ -8,7 +8,7 @@ from safelight.model import Member
 from safelight.sniff import Sniffed
 from safelight.source import Source
 from safelight.unpack import mail, mbox, pdf, seven_zip, single, tar_reader, zip_reader
-from safelight.unpack.packed import Entry, PackedSource, Room
+from safelight.unpack.packed import Entry, PackedSource, Room, pieces
 from safelight.unpack.prepare import prepare
 from safelight.unpack.rules import (
     TOO_DEEP,
@@ -28,14 +28,18 @@ _READERS: dict[str, Reader] = {
     "7z": seven_zip.members,
     "mbox": mbox.members,
     "eml": mail.members,
+    "emlx": mail.members,
     "mht": mail.members,
     "pdf": pdf.members,
 }
 _COMPRESSED = frozenset({"gzip", "bzip2", "xz", "lzma", "zstd"})
 _READ_FORWARD = _COMPRESSED | {"tar"}
-_READ_WHOLE = frozenset({"eml", "mht"})
+_READ_WHOLE = frozenset({"eml", "emlx", "mht"})
 _UNKNOWN = Sniffed("other", "unknown")
 _SMALL_BYTES = 32 << 20
+
+# What an Office file with a password calls the one thing in it.
+_ENCRYPTED_OFFICE = "EncryptedPackage".encode("utf-16-le")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +191,8 @@ def _entries(
         yield from single.members(source, room, chain[-1].name if chain else b"")
         return
     if sniffed.format not in _READERS:
-        raise could_not_check("archive_not_supported")
+        locked = sniffed.format == "ole" and _holds(source, _ENCRYPTED_OFFICE)
+        raise could_not_check("password_protected" if locked else "archive_not_supported")
     try:
         yield from _READERS[sniffed.format](source, room)
     except CouldNotCheck:
@@ -198,3 +203,12 @@ def _entries(
         raise could_not_check("read_error") from exc
     except Exception as exc:
         raise could_not_check("archive_damaged") from exc
+
+
+def _holds(source: Source, wanted: bytes) -> bool:
+    before = b""
+    for piece in pieces(source):
+        if wanted in before + piece[: len(wanted)] or wanted in piece:
+            return True
+        before = piece[-len(wanted) :]
+    return False
