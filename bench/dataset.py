@@ -108,9 +108,10 @@ def audit(
         time.sleep(0.25)
         try:
             this = psutil.Process(process.pid)
-            if this.status() == psutil.STATUS_ZOMBIE:
+            own = this.memory_info().rss / 1e6
+            if not own:  # it has ended
                 break
-            seen["own"].append(this.memory_info().rss / 1e6)
+            seen["own"].append(own)
             children = [child.memory_info().rss / 1e6 for child in this.children()]
             seen["children"].append(max(children, default=0.0))
         except psutil.Error:

@@ -549,6 +549,27 @@ def test_a_manifest_of_files_in_s3(audit, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
+@pytest.mark.parametrize("memory", ["0", "256"])
+def test_a_manifest_in_s3(audit, tmp_path, ending, memory):
+    with s3_server() as server:
+        manifest = write_manifest(tmp_path / f"rows.{ending}")
+        server.objects[f"pictures/{manifest.name}"] = manifest.read_bytes()
+        server.objects["pictures/000.jpg"] = jpeg(0)
+        server.objects["pictures/001.jpg"] = jpeg(KNOWN)
+        ran = audit(
+            *("--manifest", f"s3://pictures/{manifest.name}"),
+            **server.environ,
+            SAFELIGHT_REMOTE_MEMORY_MB=memory,
+        )
+    assert ran.code == 1
+    rows = rows_in(tmp_path / "audit")
+    assert [row["verdict"] for row in rows] == [
+        *("no_match", "known", "unreadable", "unreadable", "known"),
+    ]
+    assert [row["manifest"]["url"] for row in rows] == [row["url"] for row in ABOUT]
+
+
 def test_what_cannot_be_fetched_is_tried_again(audit, tmp_path):
     with s3_server() as server:
         for shard in range(3):

@@ -23,12 +23,12 @@ ANY = ManifestColumns()
 
 def rows_of_csv(data: bytes | str, columns: ManifestColumns = ANY) -> list[ManifestRow]:
     raw = data.encode() if isinstance(data, str) else data
-    return list(read_csv(io.BufferedReader(io.BytesIO(raw)), columns))  # type: ignore[arg-type]
+    return list(read_csv(io.BufferedReader(io.BytesIO(raw)), columns))
 
 
 def rows_of_json(data: bytes | str, columns: ManifestColumns = ANY) -> list[ManifestRow]:
     raw = data.encode() if isinstance(data, str) else data
-    return list(read_json_lines(io.BufferedReader(io.BytesIO(raw)), columns))  # type: ignore[arg-type]
+    return list(read_json_lines(io.BufferedReader(io.BytesIO(raw)), columns))
 
 
 def plain(rows: list[ManifestRow]) -> list[tuple[int, str, dict[str, str]]]:

@@ -9,6 +9,7 @@ from s3_server import S3Server, s3_server
 from safelight.connectors import objects
 from safelight.connectors.objects import PIECE_BYTES, FoundObject, ObjectStores, check_url
 from safelight.errors import BadInput, CouldNotCheck, RemoteUnavailable
+from safelight.sandbox.far import FarFile
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Server]:
 
 @pytest.fixture
 def stores() -> ObjectStores:
-    return ObjectStores(in_memory=1000)
+    return ObjectStores(in_memory=40 << 20)
 
 
 def content(fd: int) -> bytes:
@@ -32,13 +33,19 @@ def content(fd: int) -> bytes:
         os.close(fd)
 
 
+def fetched(stores: ObjectStores, url: str) -> int:
+    found = stores.open(url)
+    assert isinstance(found, int)
+    return found
+
+
 def test_an_object_is_fetched_whole_piece_by_piece(server: S3Server, stores: ObjectStores) -> None:
     data = os.urandom(2 * PIECE_BYTES + 5)
     server.objects["pictures/a b/1.tar"] = data
-    assert content(stores.fetch("s3://pictures/a b/1.tar")) == data
+    assert content(fetched(stores, "s3://pictures/a b/1.tar")) == data
     assert server.asked == [("HEAD", "pictures/a b/1.tar")] + [("GET", "pictures/a b/1.tar")] * 3
     server.objects["pictures/empty"] = b""
-    assert content(stores.fetch("s3://pictures/empty")) == b""
+    assert content(fetched(stores, "s3://pictures/empty")) == b""
 
 
 def test_listing_takes_every_page_and_keeps_the_order(
@@ -55,6 +62,26 @@ def test_listing_takes_every_page_and_keeps_the_order(
     assert len(list(stores.list("s3://pictures"))) == 11
 
 
+def test_a_large_object_is_read_piece_by_piece(server: S3Server) -> None:
+    data = os.urandom(2 * PIECE_BYTES + 5)
+    server.objects["pictures/1.tar"] = data
+    found = ObjectStores(in_memory=1000).open("s3://pictures/1.tar")
+    assert isinstance(found, FarFile)
+    assert found.size == len(data)
+    assert found.stream().read() == data
+
+
+def test_what_marks_a_folder_is_no_object(server: S3Server, stores: ObjectStores) -> None:
+    for name in ("set/", "set/1.jpg", "set/empty", "set/empty.jpg", "set/last"):
+        server.objects[f"pictures/{name}"] = b"x" if name == "set/1.jpg" else b""
+    assert [one.url for one in stores.list("s3://pictures")] == [
+        "s3://pictures/set/1.jpg",
+        "s3://pictures/set/empty",
+        "s3://pictures/set/empty.jpg",
+        "s3://pictures/set/last",
+    ]
+
+
 def test_one_object_is_listed_alone(server: S3Server, stores: ObjectStores) -> None:
     server.objects["pictures/set/1.tar"] = b"x"
     (found,) = stores.list("s3://pictures/set/1.tar")
@@ -65,21 +92,21 @@ def test_nothing_there(server: S3Server, stores: ObjectStores) -> None:
     with pytest.raises(BadInput, match="there is nothing at s3://pictures/absent"):
         list(stores.list("s3://pictures/absent"))
     with pytest.raises(CouldNotCheck) as caught:
-        stores.fetch("s3://pictures/absent")
+        fetched(stores, "s3://pictures/absent")
     assert caught.value.code == "not_there"
 
 
 def test_a_store_that_stumbles_is_asked_again(server: S3Server, stores: ObjectStores) -> None:
     server.objects["pictures/1"] = b"one"
     server.fails = 2
-    assert content(stores.fetch("s3://pictures/1")) == b"one"
+    assert content(fetched(stores, "s3://pictures/1")) == b"one"
 
 
 def test_an_object_that_is_refused(server: S3Server, stores: ObjectStores) -> None:
     server.objects["pictures/1"] = b"one"
     server.refused.add("pictures/1")
     with pytest.raises(CouldNotCheck) as caught:
-        stores.fetch("s3://pictures/1")
+        fetched(stores, "s3://pictures/1")
     assert caught.value.code == "remote_error"
     server.refused.add("pictures")
     with pytest.raises(RemoteUnavailable):
@@ -99,7 +126,7 @@ def test_an_object_that_changes_while_it_is_fetched(server: S3Server, stores: Ob
 def test_a_server_that_is_not_there(server: S3Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(CouldNotCheck) as caught:
-        ObjectStores(in_memory=1).fetch("s3://pictures/1")
+        ObjectStores(in_memory=1).open("s3://pictures/1")
     assert caught.value.code == "remote_error"
 
 
@@ -110,7 +137,34 @@ def test_plain_http_only_where_it_was_asked_for(name: str, monkeypatch: pytest.M
         list(ObjectStores(in_memory=1).list("s3://pictures"))
 
 
-@pytest.mark.parametrize("url", ["s3://", "s3:///key"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://pictures/../1",
+        "s3://pictures/a//1",
+        "s3://pictures/\x01",
+        "s3://pictures/a\nb",
+        "s3://two words/1",
+        "s3://user@host/1",
+        "s3://host:80/1",
+        "s3:///1",
+        "s3://pict%20ures/1",
+    ],
+)
+def test_names_that_cannot_be_asked_for(server: S3Server, stores: ObjectStores, url: str) -> None:
+    with pytest.raises(CouldNotCheck) as caught:
+        stores.open(url)
+    assert caught.value.code == "bad_object_name"
+    assert server.asked == []
+
+
+def test_odd_names_are_asked_for_as_they_are(server: S3Server, stores: ObjectStores) -> None:
+    for name in ("pictures/%2e%2e/1", "pictures/é x?y=1&z#f", "Old_Bucket/'\"<>"):
+        server.objects[name] = name.encode()
+        assert content(fetched(stores, f"s3://{name}")) == name.encode()
+
+
+@pytest.mark.parametrize("url", ["s3://", "s3:///key", "s3://a b", "s3://a@b"])
 def test_a_url_names_a_bucket(url: str) -> None:
     with pytest.raises(BadInput, match="names no bucket"):
         check_url(url)

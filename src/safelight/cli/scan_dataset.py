@@ -167,7 +167,7 @@ class DatasetRun:
 
     def _report(self, *, ended: bool) -> None:
         summary = self._state.write_summary(
-            {"ended": ended, "hashes": self._loaded.entries, **self._state.request.to_json()}
+            {"ended": ended, "entries": self._loaded.entries, **self._state.request.to_json()}
         )
         if self._output is Output.JSON:
             emit(summary)

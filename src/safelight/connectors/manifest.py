@@ -7,12 +7,11 @@ A row that names no file is a row all the same, with an empty `file`: nothing is
 """
 
 import csv
-import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, BinaryIO
 
 from safelight.connectors.facts import to_facts
 from safelight.errors import BadInput
@@ -130,7 +129,7 @@ def format_of(name: str) -> str:
         raise BadInput(f"a manifest's name ends with one of {known}; {name} does not.") from None
 
 
-def read_csv(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[ManifestRow]:
+def read_csv(stream: BinaryIO, columns: ManifestColumns) -> Iterator[ManifestRow]:
     """The rows of a CSV whose first line names the columns."""
     lines = _lines(stream)
     delimiter, names = _head(next(lines, None) or "")
@@ -160,7 +159,7 @@ def _head(line: str) -> tuple[str, list[str]]:
         raise BadInput(f"the first line of the manifest is not one of CSV: {exc}.") from exc
 
 
-def read_json_lines(stream: io.BufferedIOBase, columns: ManifestColumns) -> Iterator[ManifestRow]:
+def read_json_lines(stream: BinaryIO, columns: ManifestColumns) -> Iterator[ManifestRow]:
     """The rows of JSON Lines. The columns are those of the first row that is an object."""
     reader: ManifestReader | None = None
     number = -1
@@ -199,7 +198,7 @@ def _json_object(line: str | None) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def _lines(stream: io.BufferedIOBase) -> Iterator[str | None]:
+def _lines(stream: BinaryIO) -> Iterator[str | None]:
     """The lines as text, bytes that are not UTF-8 as Python's file names have them.
 
     None stands for a line that is too long.

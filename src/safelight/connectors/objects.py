@@ -6,6 +6,7 @@ or, if it is large, read piece by piece as it is examined: nothing of it is writ
 """
 
 import os
+import re
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ _PIECE_SECONDS = 120
 _RETRIES = 5
 _RETRY_SECONDS = 60
 _AT_A_TIME = 1000
+# What goes into the address of a request unescaped; no more than any store takes.
+_BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _ENDPOINTS = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL", "AWS_ENDPOINT")
 
 
@@ -47,7 +50,7 @@ def is_remote(text: str) -> bool:
 def check_url(untrusted_url: str) -> str:
     """The URL without a slash at its end; BadInput for one that names no bucket."""
     url = untrusted_url.rstrip("/")
-    if not urlsplit(url).netloc:
+    if not _BUCKET.fullmatch(_split(url)[0]):
         raise BadInput(f"{untrusted_url!r} names no bucket: write s3://bucket/prefix.")
     return url
 
@@ -69,12 +72,20 @@ class ObjectStores:
         import obstore  # noqa: PLC0415 - loaded only where objects are
 
         bucket, prefix = _split(url)
-        count = 0
+        count, held = 0, None
         try:
             for some in obstore.list(self._store(bucket), prefix or None, chunk_size=_AT_A_TIME):
                 for meta in some:
-                    count += 1
-                    yield _found(bucket, meta)
+                    found = _found(bucket, meta)
+                    if held is not None and not found.url.startswith(f"{held.url}/"):
+                        yield held  # an empty object, and not what marks a folder
+                    count, held = count + 1, None
+                    if found.size:
+                        yield found
+                    else:
+                        held = found
+            if held is not None:
+                yield held
             if not count and prefix:
                 count += 1
                 yield _found(bucket, obstore.head(self._store(bucket), prefix))
@@ -86,19 +97,12 @@ class ObjectStores:
     def open(self, url: str) -> int | FarFile:
         """The object as a file in memory, to be closed, or as one that is read piece by piece.
 
-        Raises CouldNotCheck with `not_there` or `remote_error`.
+        Raises CouldNotCheck with `not_there`, `bad_object_name` or `remote_error`.
         """
         meta = self.look(url)
         if meta["size"] <= self._in_memory:
             return self._fetch(url, meta)
         return FarFile(meta["size"], lambda start, end: self.piece(url, meta, start, end))
-
-    def fetch(self, url: str) -> int:
-        """The object as a file in memory, whatever its size; the caller closes the descriptor.
-
-        Raises CouldNotCheck with `not_there` or `remote_error`.
-        """
-        return self._fetch(url, self.look(url))
 
     def _fetch(self, url: str, meta: Any) -> int:
         fd = os.memfd_create("safelight", os.MFD_CLOEXEC)
@@ -125,10 +129,12 @@ class ObjectStores:
         return data
 
     def look(self, url: str) -> Any:
-        """What the store says of the object. Raises CouldNotCheck: `not_there`, `remote_error`."""
+        """What the store says of the object. Raises CouldNotCheck as `open` does."""
         import obstore  # noqa: PLC0415 - loaded only where objects are
 
         bucket, key = _split(url)
+        if not _BUCKET.fullmatch(bucket):
+            raise CouldNotCheck("bad_object_name", f"{url!r} names no bucket.")
         with _could_not_check(url):
             return obstore.head(self._store(bucket), key)
 
@@ -151,6 +157,8 @@ class _could_not_check:  # noqa: N801 - used like a function
     def __exit__(self, _kind: object, exc: BaseException | None, _trace: object) -> None:
         if isinstance(exc, FileNotFoundError):
             raise CouldNotCheck("not_there", f"{self._url} is not there.") from exc
+        if isinstance(exc, ValueError):  # what obstore says of a name it cannot ask for
+            raise CouldNotCheck("bad_object_name", f"{self._url!r}: {_why(exc)}") from exc
         if isinstance(exc, _errors()):
             raise CouldNotCheck("remote_error", f"{self._url}: {_why(exc)}") from exc
 

@@ -7,6 +7,7 @@ from typing import Any
 from safelight.connectors.facts import check_facts
 from safelight.connectors.manifest import LONGEST_PATH, ManifestColumns, ManifestRow
 from safelight.errors import BadInput
+from safelight.sandbox.far import FarFile
 from safelight.sandbox.pool import ChildFailed, ChildPool
 
 MOST_ROWS = 1 << 53
@@ -32,12 +33,19 @@ class ParquetTables:
     def __init__(self, pool: ChildPool) -> None:
         self._pool = pool
 
-    def rows(self, fd: int, columns: ManifestColumns) -> Iterator[ManifestRow]:
+    def rows(self, file: int | FarFile, columns: ManifestColumns) -> Iterator[ManifestRow]:
         """The rows of the open file. Raises BadInput for a file that cannot be read as a manifest.
 
         The child is kept for as long as rows are asked for.
         """
         check_parquet()
+        if isinstance(file, FarFile):
+            with file.descriptor() as near:
+                yield from self._rows(near, columns)
+        else:
+            yield from self._rows(file, columns)
+
+    def _rows(self, fd: int, columns: ManifestColumns) -> Iterator[ManifestRow]:
         answers = self._pool.stream(fd, {"manifest": columns.to_json()}, more_seconds=0)
         while True:
             try:

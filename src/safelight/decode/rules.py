@@ -30,6 +30,7 @@ REASONS: dict[str, str] = {
     "not_there": "The manifest names a file that is not there; mend the manifest, or give --base.",
     "no_file_named": "The manifest's row names no file, or cannot be read as a row.",
     "no_bytes": "The row of the table holds no bytes of a picture.",
+    "bad_object_name": "No store can be asked for an object of this name.",
     "remote_error": "The object could not be fetched; run the same command again to try it again.",
     "out_of_memory": "The file needs more than SAFELIGHT_DECODE_MEMORY_MB; raise it to examine it.",
     # of containers and what is in them

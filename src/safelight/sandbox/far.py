@@ -6,11 +6,13 @@ and then those. Asked for none, the parent answers with the size of the file. Th
 `safelight.source.FarSource`.
 """
 
+import io
 import socket
 import struct
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from typing import BinaryIO
 
 from safelight.errors import CouldNotCheck
 
@@ -29,6 +31,10 @@ class FarFile:
         self.size = size
         self.failure: CouldNotCheck | None = None
         self._read = read
+
+    def stream(self) -> BinaryIO:
+        """The bytes in order, for this process. Reading may raise CouldNotCheck."""
+        return io.BufferedReader(_Stream(self.size, self._read), MOST_AT_ONCE)
 
     @contextmanager
     def descriptor(self) -> Iterator[int]:
@@ -60,6 +66,27 @@ class FarFile:
             self.failure = self.failure or exc
             return ANSWER.pack(-1)
         return ANSWER.pack(len(data)) + data
+
+
+class _Stream(io.RawIOBase):
+    """A file that lies elsewhere as a raw file, forward only."""
+
+    def __init__(self, size: int, read: Callable[[int, int], bytes]) -> None:
+        self._size = size
+        self._read = read
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        end = min(self._at + len(buffer), self._size)
+        if self._at == end:
+            return 0
+        data = self._read(self._at, end)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
 
 
 def _received(channel: socket.socket, length: int) -> bytes:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 from safelight.connectors.objects import ObjectStores, is_remote
 from safelight.sandbox.far import FarFile
@@ -27,12 +28,13 @@ class Files:
             if isinstance(found, int):
                 os.close(found)
 
-    def open(self, path: bytes) -> int:
-        """A descriptor of the file, which the caller closes; an object is fetched whole.
-
-        Raises BadPath or CouldNotCheck.
-        """
-        name = os.fsdecode(path)
-        if is_remote(name):
-            return self.stores.fetch(name)
-        return open_for_examination(path)
+    @contextmanager
+    def stream(self, path: bytes) -> Iterator[BinaryIO]:
+        """The bytes of the file in order. Raises BadPath or CouldNotCheck, reading too."""
+        with self.opened(path) as found:
+            if isinstance(found, FarFile):
+                yield found.stream()
+                return
+            os.lseek(found, 0, os.SEEK_SET)
+            with os.fdopen(found, "rb", closefd=False) as stream:
+                yield stream

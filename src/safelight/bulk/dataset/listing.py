@@ -1,6 +1,5 @@
 """From roots and a manifest to shards, in an order that is the same every time."""
 
-import io
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -86,19 +85,17 @@ class Listing:
             yield wanted
 
     def _rows(self, name: str, columns: ManifestColumns) -> Iterator[ManifestRow]:
-        kind = format_of(name)
-        fd = self._files.open(os.fsencode(name))
+        kind, path = format_of(name), os.fsencode(name)
         try:
             if kind == "parquet":
-                yield from self._tables.rows(fd, columns)
+                with self._files.opened(path) as file:
+                    yield from self._tables.rows(file, columns)
                 return
             read = read_csv if kind == "csv" else read_json_lines
-            with io.BufferedReader(io.FileIO(fd, closefd=False)) as stream:
+            with self._files.stream(path) as stream:
                 yield from read(stream, columns)
         except BadInput as exc:
             raise BadInput(f"{name}: {exc}") from exc
-        finally:
-            os.close(fd)
 
     def _kind(self, wanted: Wanted) -> ShardKind:
         if wanted.problem is not None:
