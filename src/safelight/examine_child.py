@@ -101,10 +101,11 @@ def _told(item: unpack.Item, request: dict[str, Any]) -> dict[str, Any]:
     if carry is None or source is None or item.code is not None or not suffix_of(name):
         return {}
     try:
-        data = source.whole if source.size <= LARGEST_SIDECAR else b""
+        if source.size > LARGEST_SIDECAR:
+            return {}
+        facts = sidecar_facts(name, source.whole, carry)
     except (CouldNotCheck, OSError):
         return {}
-    facts = sidecar_facts(name, data, carry) if data else None
     return {} if facts is None else {"facts": facts}
 
 

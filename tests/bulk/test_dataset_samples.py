@@ -67,6 +67,14 @@ def test_sidecars_that_match_or_cannot_be_read_keep_their_rows() -> None:
     assert samples.sidecars == 1
 
 
+def test_a_picture_that_calls_itself_a_sidecar_keeps_its_row() -> None:
+    damaged = NotChecked(code="damaged", message="", kind="image")
+    answer = Answer(verdict=Verdict.UNREADABLE, reasons=(), examined=damaged)
+    members = (Member(name=b"1.txt", kind="archive_member"),)
+    (kept,) = Samples().told([ItemAnswer(members=members, answer=answer, facts={"url": "u"})])
+    assert kept.answer is answer
+
+
 def test_samples_of_two_containers_are_not_mixed_up() -> None:
     assert told(item(b"a.tar", b"1.json", facts={"url": "one"}), item(b"b.tar", b"1.jpg")) == [
         (b"1.jpg", {"key": "1"})

@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import io
 import json
 import os
 import signal
@@ -25,6 +26,7 @@ from datasets import (
     write_pictures,
     write_webdataset,
 )
+from PIL import Image
 
 from s3_server import s3_server
 
@@ -164,6 +166,28 @@ def test_a_sidecar_that_cannot_be_read_has_its_own_row(audit, tmp_path):
         "1.json": ("unreadable", {"key": "1"}),
         "set.tar": ("no_match", None),
     }
+
+
+def test_sidecars_of_every_kind(audit, tmp_path):
+    members = [("1.jpg", jpeg(1)), ("1.url", b"https://a.example/1"), ("1.cls", b"7")]
+    members += [("1.txt", b""), ("1.id", b"\xe2\x98\x83"), ("1.json", b"{}")]
+    bitmap = io.BytesIO()
+    Image.new("1", (8, 8)).save(bitmap, "XBM")  # a picture that is text
+    members.append(("2.txt", bitmap.getvalue()))
+    gif = b"GIF89a" + b"\x01\x00\x01\x00" + bytes(3) + b";"
+    members.append(("3.txt", gif))  # bytes that are text, and begin like a picture
+    (tmp_path / "set.tar").write_bytes(tar_of(members))
+    ran = audit(tmp_path / "set.tar", "--dataset")
+    assert ran.code == 2
+    rows = rows_in(tmp_path / "audit")
+    assert [row["derivation"][0]["name"] for row in rows[:-1]] == ["1.jpg", "3.txt"]
+    assert rows[0]["manifest"] == {
+        "key": "1",
+        "url": "https://a.example/1",
+        "cls": "7",
+        "id": "\N{SNOWMAN}",
+    }
+    assert rows[1]["kind"] == "image"
 
 
 def test_compressed_tars(audit, tmp_path):

@@ -39,6 +39,9 @@ def test_a_sidecar_is_told_by_its_name(name: bytes, suffix: str) -> None:
         (b"1.json", b'{"id": ' + b"9" * 10_000 + b"}", None),  # more digits than Python reads
         (b"1.url", b" https://a\n", {"url": "https://a"}),
         (b"1.cls", b"7", {"cls": "7"}),
+        (b"1.url", b"\n", {}),
+        (b"1.txt", b"", {}),
+        (b"1.json", b"", None),
         (b"1.txt", b"a hill", {}),
         (b"1.txt", b"https://a/1.jpg\n", {"url": "https://a/1.jpg"}),
         (b"1.txt", b"https://a and more", {}),

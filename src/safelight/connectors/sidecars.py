@@ -60,7 +60,7 @@ def _text_facts(suffix: str, text: str, wanted: Collection[str]) -> dict[str, st
         return to_facts(carried)
     if suffix in _CAPTIONS:
         return to_facts({"url": text}) if _is_url(text) else {}
-    return to_facts({suffix: text})
+    return to_facts({suffix: text} if text else {})
 
 
 def _is_url(text: str) -> bool:

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from safelight.connectors.facts import to_facts
-from safelight.model import FOUND, ItemAnswer
+from safelight.model import FOUND, ItemAnswer, NotChecked
 
 MOST_IN_SAMPLE = 256  # items held back; what is further apart does not count as one sample
 KEY = "key"
+_CODES_OF_TEXT = ("not_a_picture", "unknown_format", "empty")
 
 
 def key_of(name: bytes) -> bytes:
@@ -48,11 +49,18 @@ class Samples:
         for item in held:
             if not item.members:
                 yield item
-            elif item.facts is not None and item.answer.verdict not in FOUND:
+            elif _is_read_sidecar(item):
                 self.sidecars += 1
             else:
                 key = _sample_of(item)[-1].decode("utf-8", "replace")
                 yield replace(item, facts=to_facts({KEY: key, **facts}))
+
+
+def _is_read_sidecar(item: ItemAnswer) -> bool:
+    """Whether the item was read as a sidecar, is nothing else, and matched nothing."""
+    examined = item.answer.examined
+    is_text = isinstance(examined, NotChecked) and examined.code in _CODES_OF_TEXT
+    return item.facts is not None and is_text and item.answer.verdict not in FOUND
 
 
 def _sample_of(item: ItemAnswer) -> tuple[bytes, ...]:
