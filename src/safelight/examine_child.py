@@ -47,7 +47,7 @@ def prepare() -> None:
     """Load all that decoding needs, and try it, while files may still be opened."""
     prepare_child()
     video.prepare()
-    getattr(unpack, "prepare", lambda: None)()
+    unpack.prepare()
     for name, data in (samples() | video.samples()).items():
         _self_test_files[name] = memory_file(data)
     self_test(close=False)

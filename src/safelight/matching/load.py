@@ -58,6 +58,7 @@ class ListFacts:
     name: str
     source: str
     meaning: str
+    licence: str  # unknown where nobody said
     change: int  # of the list; 0: a hash file
     entries: int
     digest: str
@@ -89,6 +90,7 @@ class _Named:
     name: str
     source: str = ""
     meaning: str = "unverified"
+    licence: str = "unknown"
     change: int = 0
     is_observed: bool = False
     is_ignored: bool = False
@@ -137,6 +139,7 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
             name=one.name,
             source=one.source,
             meaning=one.source_term or one.meaning,
+            licence=one.licence,
             change=one.change,
             is_observed=one.state == "observe",
             is_ignored=one.meaning == "ignore",
@@ -201,6 +204,7 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             name=one.name,
             source=one.source,
             meaning=one.meaning,
+            licence=one.licence,
             change=one.change,
             entries=tally.entries(number),
             digest=tally.digest(number),

@@ -157,7 +157,7 @@ def _lists(about: Mapping[str, Any]) -> Iterator[Block]:
         yield Table(("hash file", "SHA-256"), (0.4, 0.6), [_file(file) for file in files])
     told = [one for one in against.get("facts") or () if isinstance(one, dict)]
     if told:
-        columns = ("list", "meaning, source", "entries", "digest of its entries")
+        columns = ("list", "meaning, source, licence", "entries", "digest of its entries")
         yield Table(columns, (0.22, 0.3, 0.12, 0.36), [_list(one) for one in told])
     for warning in against.get("warnings") or ():
         yield Text(plain(warning), alert=True)
@@ -165,9 +165,11 @@ def _lists(about: Mapping[str, Any]) -> Iterator[Block]:
 
 def _list(one: Mapping[str, Any]) -> tuple[Cell, ...]:
     change = [f"as of its change {one['change']}"] if one.get("change") else []
+    meaning = _told(one.get("meaning")).replace("_", " ")
+    licence = f"licence: {_told(one.get('licence'))}"
     return (
         Cell([_told(one.get("name"))]),
-        Cell([_told(one.get("meaning")).replace("_", " "), _told(one.get("source"))]),
+        Cell([meaning, _told(one.get("source")), licence]),
         Cell([f"{_number(one.get('entries')):,}"]),
         Cell([_told(one.get("digest")), *change], exact=True),
     )
