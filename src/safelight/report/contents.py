@@ -84,7 +84,7 @@ def _outcome(gathered: Gathered) -> Iterator[Block]:
         ],
     )
     inside = f" and {tally.members:,} items inside of them" if tally.members else ""
-    yield Text(f"{tally.files:,} files{inside} were come to.")
+    yield Text(f"The scan covers {tally.files:,} files{inside}.")
     if tally.partly_checked:
         yield Text(f"Of the items examined {tally.partly_checked:,} could be checked only in part.")
     if tally.unchecked:
