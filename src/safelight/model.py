@@ -460,11 +460,15 @@ def video_value(frames: Sequence[VideoFrame]) -> bytes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ItemAnswer:
-    """The verdict about one item of a file."""
+    """The verdict about one item of a file.
+
+    `inside` counts the items in a container by their verdicts, and those checked in part.
+    """
 
     members: tuple[Member, ...] = ()
     answer: Answer
     facts: Mapping[str, str] | None = None
+    inside: dict[str, Any] | None = None
 
 
 class HashRow(NamedTuple):

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from safelight.bulk.inside import all_checked
 from safelight.bulk.stamp import Stamp
 from safelight.matching.rules import PARTIAL, fully_checked
 from safelight.model import (
@@ -68,8 +69,11 @@ def scan_row(
     answer: Answer,
     members: Sequence[Member] = (),
     more: Mapping[str, Any] | None = None,
+    inside: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The row of one item, as documented in docs/reference/scan-results.md.
+
+    A container is fully checked when all that lies in it, counted in `inside`, is.
 
     `more` is what is told of the item from elsewhere (an exhibit, a manifest), and stands last.
     """
@@ -81,7 +85,7 @@ def scan_row(
         "kind": examined.kind,
         "format": examined.format,
         "verdict": answer.verdict.value,
-        "fully_checked": fully_checked(answer),
+        "fully_checked": fully_checked(answer) and all_checked(inside),
         "reasons": list(answer.reasons),
         "matches": [match.to_json() for match in answer.matches],
         "pdq": None,
@@ -89,6 +93,8 @@ def scan_row(
     }
     if answer.observed:
         row["observed"] = [match.to_json() for match in answer.observed]
+    if inside is not None:
+        row["inside"] = inside
     return row | _facts(examined) | dict(more or {})
 
 
@@ -172,6 +178,13 @@ def is_skipped(row: dict[str, Any]) -> bool:
     return bool(row["verdict"] == Verdict.SKIPPED)
 
 
+def is_unchecked(row: dict[str, Any]) -> bool:
+    """Whether something of the item itself was not examined; what lies in it has its own rows."""
+    if is_skipped(row):
+        return False
+    return "code" in row or any(flag in PARTIAL for flag in row.get("flags", ()))
+
+
 @dataclass(slots=True)
 class Tally:
     """Counts over rows; what a scan's summary and exit code are made from."""
@@ -188,7 +201,7 @@ class Tally:
         self.files += not is_member(row)
         if "code" in row:
             self.not_checked[row["code"]] += 1
-        elif not row["fully_checked"] and not is_skipped(row):
+        elif is_unchecked(row):
             self.partly_checked += 1
             self.in_part.update(flag for flag in row.get("flags", ()) if flag in PARTIAL)
 

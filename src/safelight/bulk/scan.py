@@ -4,7 +4,9 @@ import os
 import traceback
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
+from safelight.bulk.inside import with_inside
 from safelight.bulk.ordered import Interrupted, Stop, in_order
 from safelight.bulk.stamp import Stamp, stamp_of
 from safelight.bulk.walk import Found, open_problem
@@ -32,6 +34,7 @@ class ScanResult:
     answer: Answer
     members: tuple[Member, ...] = ()
     stamp: Stamp | None = None
+    inside: dict[str, Any] | None = None  # counts of what lies in it; None: nothing does
 
     @property
     def path(self) -> str:
@@ -63,13 +66,12 @@ def scan_all(
         with opened as fd:
             stamp = stamp_of(fd)
             try:
-                for item in answers(
-                    fd, examiner=examiner, matcher=matcher, policy=policy, depth=depth
-                ):
+                items = answers(fd, examiner=examiner, matcher=matcher, policy=policy, depth=depth)
+                for item in with_inside(items):
                     if stop and item.members:
                         raise Interrupted
                     own = None if item.members else stamp
-                    yield ScanResult(found.path, item.answer, item.members, own)
+                    yield ScanResult(found.path, item.answer, item.members, own, item.inside)
             except (Interrupted, SafelightError):
                 raise  # the sandbox or the disk: no file would do better
             except Exception as exc:  # noqa: BLE001 - the worker loop: one file, one result

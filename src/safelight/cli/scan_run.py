@@ -103,7 +103,7 @@ class ScanRun:
         more = None
         if request.case is not None:
             more = exhibit_fields(request.case.exhibit, one.answer, one.stamp)
-        return scan_row(path, one.answer, one.members, more)
+        return scan_row(path, one.answer, one.members, more, one.inside)
 
     def _show(self, row: dict[str, object]) -> None:
         self._table.add(row)

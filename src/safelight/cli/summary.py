@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from safelight.bulk.rows import Tally, is_skipped, path_of
+from safelight.bulk.rows import Tally, is_skipped, is_unchecked, path_of
 from safelight.cli.output import count_of, print_table, say
 from safelight.files import show_path
 from safelight.model import Verdict
@@ -57,7 +57,7 @@ class FoundTable:
             return
         if row["matches"]:
             self._found.add(row)
-        elif not row["fully_checked"]:
+        elif is_unchecked(row):
             code = row.get("code", "")
             self._unchecked.setdefault(code, _Rows("", UNCHECKED_SHOWN_PER_CODE)).add(row)
 

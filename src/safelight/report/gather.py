@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from safelight.bulk.about import About
-from safelight.bulk.rows import Tally, is_skipped, path_of
+from safelight.bulk.rows import Tally, is_skipped, is_unchecked, path_of
 from safelight.bulk.state import whole_rows
 from safelight.errors import CorruptFile
 from safelight.files import show_path
@@ -69,7 +69,7 @@ def gather(result: Path, about: About, *, most: int = DEFAULT_MOST) -> Gathered:
             _count(gathered, row)
             if is_found(row):
                 found.add((*nearness(row), number), row)
-            elif not row["fully_checked"] and not is_skipped(row):
+            elif is_unchecked(row):
                 code = why_not_checked(row)
                 gathered._unchecked_of_not_found[code] += 1
                 unchecked.setdefault(code, _First(most)).add((number,), row)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from safelight.bulk.rows import is_skipped, path_of
+from safelight.bulk.rows import is_unchecked, path_of
 from safelight.report.gather import Row, is_found, rows_of
 from safelight.report.show import name_of, visible
 
@@ -31,7 +31,7 @@ def csv_report(result: Path) -> Iterator[str]:
         if is_found(row):
             for match in row["matches"]:
                 yield _line(_cells(row, match))
-        elif not row["fully_checked"] and not is_skipped(row):
+        elif is_unchecked(row):
             yield _line(_cells(row, {}))
 
 

@@ -41,7 +41,7 @@ def scan_pack(pack: Pack, examiner: Examiner, *, jobs: int) -> Iterator[Row]:
         jobs=jobs,
     )
     for one in found:
-        yield scan_row(one.raw_path, one.answer, one.members)
+        yield scan_row(one.raw_path, one.answer, one.members, inside=one.inside)
 
 
 def check(pack: Pack, rows: Iterable[Row]) -> Sequence[Checked]:

@@ -11,6 +11,7 @@ from safelight.bulk.dataset.members import with_rows
 from safelight.bulk.dataset.request import DatasetRequest
 from safelight.bulk.dataset.samples import Samples
 from safelight.bulk.dataset.shards import Shard, ShardKind, Wanted
+from safelight.bulk.inside import with_inside
 from safelight.bulk.ordered import Interrupted, Stop
 from safelight.bulk.rows import scan_row
 from safelight.bulk.walk import not_checked
@@ -64,12 +65,12 @@ class ShardRows:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Yield the rows. Raises Interrupted after `stop`."""
         for wanted in self._shard.files:
-            for item in self._items(wanted):
+            for item in with_inside(self._items(wanted)):
                 if self._stop:
                     raise Interrupted
                 facts = {**wanted.facts, **(item.facts or {})}
                 more = {"manifest": facts} if facts else {}
-                yield scan_row(wanted.path, item.answer, item.members, more)
+                yield scan_row(wanted.path, item.answer, item.members, more, item.inside)
 
     def _items(self, wanted: Wanted) -> Iterator[ItemAnswer]:
         with ExitStack() as stack:
