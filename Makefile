@@ -15,7 +15,7 @@ help:
 	@echo "make run    build everything, then scan a demo folder of ordinary pictures"
 	@echo "make extras add video (PyAV) and Parquet to what make run installed"
 	@echo "make test   run the tests (they start a PostgreSQL of their own)"
-	@echo "make check  format, lint, types, layers, C++ tests under sanitizers, tests: what CI runs"
+	@echo "make check  format, lint, types, layers, docs, C++ tests under sanitizers, tests: what CI runs"
 	@echo "make bench  print how fast it is, as ratios to the peers"
 	@echo "make docs   build the documentation into docs/_build/html"
 	@echo "make clean  remove what was built, the environment included"
@@ -27,7 +27,7 @@ run: env-run
 test: env-dev
 	$(BIN)/python -m pytest $(PYTEST)
 
-check: lint types layers kernel-test test
+check: lint types layers docs kernel-test test
 
 lint: env-dev
 	$(BIN)/ruff format --check .
