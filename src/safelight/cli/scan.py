@@ -1,8 +1,5 @@
 """`safelight scan`: every file of a tree against hash lists, resumable, and what to do after."""
 
-from pathlib import Path
-from typing import Annotated, Any
-
 import typer
 
 from safelight.bulk.case import case_of
@@ -31,10 +28,23 @@ from safelight.cli.options import (
 )
 from safelight.cli.output import Output, OutputOption
 from safelight.cli.scan_dataset import audit
+from safelight.cli.scan_options import (
+    AtOption,
+    AuthorityOption,
+    ExaminerOption,
+    ExhibitOption,
+    PathsArgument,
+    ResultOption,
+    ResumeOption,
+    SceneSecondsOption,
+    SkipKnownOption,
+    VerifyOption,
+    VideoPercentOption,
+    refuse_mixed,
+)
 from safelight.cli.scan_prepare import Asked, absolute, begin, go_on, repeat, roots_of
 from safelight.cli.scan_run import ScanRun
 from safelight.cli.verify_run import VerifyRun
-from safelight.errors import BadInput
 from safelight.matching.load import Sources
 from safelight.matching.rules import (
     DEFAULT_SCENE_SECONDS,
@@ -88,10 +98,7 @@ class Command(GroupedCommand):
 
 def command(
     context: typer.Context,
-    paths: Annotated[
-        list[Path] | None,
-        typer.Argument(metavar="PATH", help="Files, or folders to walk.", show_default=False),
-    ] = None,
+    paths: PathsArgument = None,
     lists: ListOption = None,
     hashes: HashesOption = None,
     algorithm: AlgorithmOption = None,
@@ -100,79 +107,16 @@ def command(
     mode: ModeOption = HashMode.EXACT,
     video: VideoOption = FrameSampling.SECOND,
     archives: ArchivesOption = False,
-    video_percent: Annotated[
-        int,
-        typer.Option(
-            "--video-percent",
-            metavar="1-100",
-            help="A video matches where so many percent of its frames, or of the other's, do.",
-        ),
-    ] = DEFAULT_VIDEO_PERCENT,
-    scene_seconds: Annotated[
-        float,
-        typer.Option(
-            "--scene-seconds",
-            metavar="SECONDS",
-            help="Or where a scene of this length does.",
-        ),
-    ] = DEFAULT_SCENE_SECONDS,
-    exhibit: Annotated[
-        str | None,
-        typer.Option(
-            "--exhibit",
-            metavar="ID",
-            help="The exhibit's number: goes into every row, with size and times of the file.",
-        ),
-    ] = None,
-    examiner: Annotated[
-        str | None,
-        typer.Option(
-            "--examiner", metavar="NAME", help="Who scans (a pseudonym will do): for the report."
-        ),
-    ] = None,
-    authority: Annotated[
-        str | None,
-        typer.Option(
-            "--authority", metavar="REF", help="On what order or warrant: for the report."
-        ),
-    ] = None,
-    skip_known: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--skip-known",
-            metavar="FILE",
-            help="Leave out files that are already graded: an earlier results file, or a hash file;"
-            " by digest only. They are not decoded and get a row. May be given several times.",
-        ),
-    ] = None,
-    verify: Annotated[
-        Path | None,
-        typer.Option(
-            "--verify",
-            metavar="RESULT",
-            help="Do the scan of a results file again, and compare row by row.",
-        ),
-    ] = None,
-    at: Annotated[
-        list[Path] | None,
-        typer.Option(
-            "--at",
-            metavar="PATH",
-            help="With --verify: where the medium is mounted now; once for each folder scanned.",
-        ),
-    ] = None,
-    result: Annotated[
-        Path | None,
-        typer.Option(
-            "--result",
-            metavar="FILE",
-            help="Where to write the rows; must not exist. JSON Lines. Of a data set: the folder.",
-        ),
-    ] = None,
-    resume: Annotated[
-        str | None,
-        typer.Option("--resume", metavar="ID", help="Go on with a stopped scan: its id, or last."),
-    ] = None,
+    video_percent: VideoPercentOption = DEFAULT_VIDEO_PERCENT,
+    scene_seconds: SceneSecondsOption = DEFAULT_SCENE_SECONDS,
+    exhibit: ExhibitOption = None,
+    examiner: ExaminerOption = None,
+    authority: AuthorityOption = None,
+    skip_known: SkipKnownOption = None,
+    verify: VerifyOption = None,
+    at: AtOption = None,
+    result: ResultOption = None,
+    resume: ResumeOption = None,
     manifest: ManifestOption = None,
     base: BaseOption = None,
     manifest_file_column: FileColumnOption = "",
@@ -192,13 +136,7 @@ def command(
     was scanned, against what, and with what versions.
     """
     settings = load_settings()
-    columns = (manifest_file_column, manifest_member_column, carry)
-    of_dataset = (base, *columns, layout, part_format)
-    if not (dataset or manifest) and any(of_dataset):
-        raise BadInput(
-            "--base, --manifest-…-column, --carry, --layout and --format are for data sets: give"
-            " --dataset or --manifest as well."
-        )
+    refuse_mixed(context)
     sources = Sources.of(lists, hashes, algorithm)
     policy = MatchPolicy(
         radius=radius,
@@ -206,8 +144,8 @@ def command(
         video_percent=video_percent,
         scene_seconds=scene_seconds,
     )
+    depth = Depth(mode=mode, video=video, archives=archives)
     if dataset or manifest:
-        _refuse_others(context, _WITH_DATASET, _DATASET_ALONE)
         options = DatasetOptions(
             paths=tuple(paths or ()),
             manifest=manifest,
@@ -224,16 +162,14 @@ def command(
             options,
             sources=sources,
             policy=policy,
-            depth=Depth(mode=mode, video=video, archives=archives),
+            depth=depth,
             jobs=jobs,
             output=output,
         )
         raise typer.Exit(code)
     if resume:
-        _refuse_others(context, _WITH_RESUME, _RESUME_ALONE)
         prepared = go_on(settings, resume)
     elif verify:
-        _refuse_others(context, _WITH_VERIFY, _VERIFY_ALONE)
         asked = repeat(
             verify,
             places=at,
@@ -245,14 +181,12 @@ def command(
         )
         prepared = begin(settings, asked)
     else:
-        if at:
-            raise BadInput("--at goes with --verify RESULT.")
         asked = Asked(
             policy=policy,
             roots=roots_of(paths),
             result=result,
             sources=sources,
-            depth=Depth(mode=mode, video=video, archives=archives),
+            depth=depth,
             case=case_of(exhibit, examiner or (settings.actor if exhibit else None), authority),
             graded=absolute(skip_known),
         )
@@ -260,36 +194,3 @@ def command(
     run = VerifyRun if prepared.state.request.verifies else ScanRun
     with prepared.state:
         raise typer.Exit(run(settings, prepared, output).run(jobs))
-
-
-_WITH_DATASET = (
-    *("paths", "lists", "hashes", "algorithm", "radius", "min_quality", "mode", "video"),
-    *("video_percent", "scene_seconds", "archives", "dataset", "layout", "manifest", "base"),
-    *("manifest_file_column", "manifest_member_column", "carry", "part_format", "result"),
-    *("jobs", "output"),
-)
-_DATASET_ALONE = (
-    "--exhibit, --examiner, --authority, --skip-known, --verify and --at are not for data sets, and"
-    " neither is --resume: the same command again goes on with an audit."
-)
-_WITH_RESUME = ("resume", "jobs", "output")
-_RESUME_ALONE = (
-    "--resume goes on with what was asked before: give no paths with it, and no option but --jobs"
-    " and --output."
-)
-_WITH_VERIFY = (
-    *("verify", "at", "lists", "hashes", "algorithm", "skip_known", "examiner", "authority"),
-    *("result", "jobs", "output"),
-)
-_VERIFY_ALONE = (
-    "--verify does what the result says: give no paths with it (--at says where they are now), and"
-    " of the options only where the hashes are, who does it, and where to write."
-)
-
-
-def _refuse_others(context: typer.Context, allowed: tuple[str, ...], message: str) -> None:
-    for name in context.params:
-        source: Any = context.get_parameter_source(name)
-        given = source is not None and source.name == "COMMANDLINE"
-        if given and name not in allowed:
-            raise BadInput(message)
