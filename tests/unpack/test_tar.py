@@ -228,6 +228,14 @@ def test_a_tar_in_a_stream_that_is_too_large_to_hold_is_not_opened() -> None:
     ]
 
 
+def test_a_zip_cut_off_in_a_compressed_tar_is_damaged_and_not_too_large() -> None:
+    inner = zipped({"a.bin": random.Random(1).randbytes(2_500_000)})
+    whole = tarred({"a.txt": b"hello", "in.zip": inner})
+    data = gzip.compress(whole)
+    codes = {item.path: item.code for item in walked(data[: len(data) // 2])}
+    assert codes[b"content", b"in.zip"] == "member_damaged"
+
+
 def test_a_member_not_touched_in_time_has_flown_past() -> None:
     data = gzip.compress(tarred({"a": bytes(3_000_000), "b": b"y"}))
     items = list(walk(MemorySource(data)))

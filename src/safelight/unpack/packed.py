@@ -148,7 +148,7 @@ class PackedSource(Source):
 
     def _run(self) -> Iterator[bytes]:
         if self.once and self._used:
-            raise could_not_check("member_too_large")
+            raise self._failure or could_not_check("member_too_large")
         self._used = True
         first, begun = self._first, self._begun
         self._first, self._begun = b"", None
