@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safelight.bulk.verify import compare_rows, differing_conditions, differing_fields
+from safelight.errors import CorruptFile
 
 
 def row(name: str, **more: Any) -> dict[str, Any]:
@@ -45,6 +46,38 @@ def test_rows_that_differ_are_missing_or_new_are_named(compare):
     assert fields == ("pdq", "times.born")
     assert [one["path"] for one in found.missing.first] == ["/c"]
     assert [one["path"] for one in found.new.first] == ["/0"]
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "fields"),
+    [
+        ({"fully_checked": True}, {"fully_checked": 1}, ("fully_checked",)),
+        ({"flags": [False]}, {"flags": [0]}, ("flags",)),
+        ({"inside": {"items": 1}}, {"inside": {"items": 1.0}}, ("inside.items",)),
+    ],
+)
+def test_what_is_equal_to_python_only_differs(compare, mine, theirs, fields):
+    found = compare([row("/a", **mine)], [row("/a", **theirs)])
+    assert (found.same, found.identical) == (False, 0)
+    assert found.differing.first[0][2] == fields
+
+
+def test_a_key_that_is_there_twice_is_refused(tmp_path):
+    first = write(tmp_path / "1", [row("/a")])
+    forged = tmp_path / "2"
+    text = first.read_text()
+    forged.write_text(text.replace('"verdict"', '"verdict": "known", "verdict"'))
+    with pytest.raises(CorruptFile, match="line 1 is not a result row"):
+        compare_rows(forged, first)
+
+
+def test_a_last_line_that_is_cut_off_is_refused(tmp_path):
+    first = write(tmp_path / "1", [row("/a")])
+    for rest in ("{", json.dumps(row("/b"))):
+        cut = tmp_path / "2"
+        cut.write_text(first.read_text() + rest)
+        with pytest.raises(CorruptFile, match="the last line is cut off"):
+            compare_rows(cut, first)
 
 
 def test_members_of_one_name_are_compared_in_their_order(compare):

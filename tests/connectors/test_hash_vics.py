@@ -127,6 +127,20 @@ def test_a_file_that_ends_early_keeps_what_came_before() -> None:
     assert "nothing behind it was read" in last.reason
 
 
+@pytest.mark.parametrize("behind", ["{}", "\n\n" + json.dumps({"value": [{"MD5": S[:32]}]}), "x"])
+def test_what_stands_behind_the_object_is_rejected(behind: str) -> None:
+    data = json.dumps({**V1, "value": [{"MD5": M}]})
+    first, last = _read((data + behind).encode())
+    assert first == _row(1, MD5, M)
+    at = len(data) + behind.index(behind.strip())
+    assert isinstance(last, RejectedRow)
+    assert last.reason == (
+        f"not JSON from byte {at:,} on (the file goes on behind the end of its object): nothing"
+        " behind it was read"
+    )
+    assert _read((data + " \n").encode()) == [first]
+
+
 def test_a_case_too_large_to_hold_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hash_vics, "_SHORT", 10)
     case = {"CaseID": 1, "Media": [{"MediaID": n, "MD5": M} for n in range(50)], "After": {}}

@@ -226,6 +226,45 @@ def test_what_lies_behind_a_video_is_said() -> None:
         assert opened(data + zipped())[0].flags == {"trailing_data"}
 
 
+@pytest.mark.parametrize(
+    ("container", "codec"),
+    [
+        ("asf", "wmv2"),
+        ("flv", "flv"),
+        ("ogg", "libvpx"),
+        ("mpeg", "mpeg2video"),
+        ("mpegts", "mpeg2video"),
+    ],
+)
+def test_what_lies_behind_a_stream_is_said(container: str, codec: str) -> None:
+    whole = clip(scene(1, 50), container=container, codec=codec, rate=25)
+    picture = saved(pattern(256, 256), "PNG")
+    assert len(picture) > 8192
+    assert opened(whole)[0].flags == set()
+    assert "trailing_data" in opened(whole + picture)[0].flags
+
+
+@pytest.mark.parametrize(
+    ("container", "codec"), [("mp4", "mpeg4"), ("asf", "wmv2"), ("flv", "flv")]
+)
+def test_a_second_video_behind_the_first_is_said(container: str, codec: str) -> None:
+    first, second = (clip(scene(seed, 20), container=container, codec=codec) for seed in (1, 2))
+    assert opened(first + second)[0].flags == {"trailing_data"}
+
+
+@pytest.mark.parametrize("name", [b"free", b"skip", b"abcd", b"uuid"])
+@pytest.mark.parametrize("to_the_end", [True, False])
+def test_a_file_in_a_box_that_is_passed_over_is_said(name: bytes, to_the_end: bool) -> None:
+    first, second = clip(scene(1, 20)), clip(scene(2, 20))
+
+    def box(data: bytes) -> bytes:
+        return (0 if to_the_end else len(data) + 8).to_bytes(4, "big") + name + data
+
+    assert opened(first + box(bytes(5000)))[0].flags == set()
+    for hidden in (second, bytes(3 << 20) + second, saved(pattern(64, 64), "JPEG"), zipped()):
+        assert opened(first + box(hidden))[0].flags == {"trailing_data"}
+
+
 @pytest.mark.parametrize("keep", [40, 1000, -600])
 def test_a_file_without_its_index_is_damaged(keep: int) -> None:
     assert refusal(clip(scene(1, 20))[:keep]) == "damaged"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st  # noqa: E402
 from videos import clip, opened, scene, with_sound_and_titles  # noqa: E402
 
 from safelight.decode import video_av  # noqa: E402
-from safelight.decode.video_ends import announced_end  # noqa: E402
+from safelight.decode.video_ends import announced_end, holds_another  # noqa: E402
 from safelight.decode.video_rules import Clock, RegularPicker, VideoLimits  # noqa: E402
 from safelight.errors import CouldNotCheck  # noqa: E402
 from safelight.examine import memory_file  # noqa: E402
@@ -152,12 +152,24 @@ def test_broken_files_are_hashed_in_part_or_refused(
         assert numbers == sorted(set(numbers))
 
 
-@given(st.binary(max_size=200), st.sampled_from(["mp4", "matroska", "avi"]))
+HEADS = {
+    "mp4": b"\0\0\0\x14ftypisom",
+    "matroska": b"\x1aE\xdf\xa3",
+    "avi": b"RIFF",
+    "asf": b"0&\xb2u\x8ef\xcf\x11\xa6\xd9\0\xaa\0b\xcel",
+    "flv": b"FLV\x01",
+    "ogg": b"OggS",
+    "mpeg": b"\0\0\1\xba",
+    "mpegts": b"G",
+}
+
+
+@given(st.binary(max_size=200), st.sampled_from(sorted(HEADS)))
 def test_where_any_bytes_end_is_found_or_not(tail: bytes, name: str) -> None:
-    head = {"mp4": b"\0\0\0\x14ftypisom", "matroska": b"\x1aE\xdf\xa3", "avi": b"RIFF"}[name]
-    fd = memory_file(head + tail)
+    fd = memory_file(HEADS[name] + tail)
     try:
         end = announced_end(Source(fd), name)
+        assert holds_another(Source(fd), name) in (True, False)
     finally:
         os.close(fd)
     assert end is None or end >= 0

@@ -243,7 +243,7 @@ def whole_rows(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
 
 def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
     try:
-        row = json.loads(line)
+        row = json.loads(line, object_pairs_hook=_object)
         path_of(row)
         contradicts = bool(row["matches"]) is not (row["verdict"] in FOUND)
         if (contradicts and not is_skipped(row)) or "fully_checked" not in row:
@@ -253,6 +253,14 @@ def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
             f"{path}: line {number} is not a result row; begin the scan anew."
         ) from exc
     return dict(row)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object each of whose keys is there once: readers differ in which of two they take."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key twice")
+    return found
 
 
 def _digest(path: bytes) -> bytes:

@@ -11,6 +11,8 @@ from typing import Any
 from safelight.bulk.about import About
 from safelight.bulk.rows import path_of
 from safelight.bulk.state import whole_rows
+from safelight.errors import CorruptFile
+from safelight.files import show_path
 
 Row = dict[str, Any]
 
@@ -60,7 +62,7 @@ def compare_rows(first: Path, second: Path) -> Comparison:
     comparison = Comparison()
     waiting: tuple[_Waiting, _Waiting] = (_Waiting(), _Waiting())
     for pair in zip_longest(_rows(first), _rows(second)):
-        if pair[0] is not None and pair[0] == pair[1]:
+        if pair[0] is not None and _is_same(*pair):
             comparison.identical += 1
             continue
         for side, row in enumerate(pair):
@@ -79,8 +81,14 @@ def compare_rows(first: Path, second: Path) -> Comparison:
 
 
 def _rows(path: Path) -> Iterator[Row]:
-    for row, _end in whole_rows(path):
+    end = 0
+    for row, end_of_row in whole_rows(path):
+        end = end_of_row
         yield row
+    if end != path.stat().st_size:
+        raise CorruptFile(
+            f"{show_path(path)}: the last line is cut off; compare with the whole file."
+        )
 
 
 class _Waiting:
@@ -129,8 +137,21 @@ def differing_fields(first: Row, second: Row) -> Iterator[str]:
         mine, theirs = first.get(name), second.get(name)
         if isinstance(mine, dict) and isinstance(theirs, dict):
             yield from (f"{name}.{part}" for part in differing_fields(mine, theirs))
-        elif mine != theirs:
+        elif not _is_same(mine, theirs):
             yield name
+
+
+def _is_same(mine: Any, theirs: Any) -> bool:
+    """Equal, and of the same type: to Python 1, 1.0 and true are equal."""
+    if type(mine) is not type(theirs):
+        return False
+    if isinstance(mine, dict):
+        return mine.keys() == theirs.keys() and all(
+            _is_same(value, theirs[name]) for name, value in mine.items()
+        )
+    if isinstance(mine, list):
+        return len(mine) == len(theirs) and all(map(_is_same, mine, theirs))
+    return bool(mine == theirs)
 
 
 def differing_conditions(first: About, second: About) -> Iterator[str]:

@@ -112,6 +112,8 @@ def vics_rows(
                 yield from _elements(stream, media)
             else:
                 media.note(key, stream.value())
+        if stream.peek():
+            raise BadJson(stream.offset, "the file goes on behind the end of its object")
     except BadJson as exc:
         reason = f"not JSON from byte {exc.offset:,} on ({exc.reason}): nothing behind it was read"
         yield RejectedRow(media.number + 1, reason, "")

@@ -11,7 +11,7 @@ from types import ModuleType
 from safelight.decode.pixels import Video
 from safelight.decode.rules import could_not_check
 from safelight.decode.tail import goes_on
-from safelight.decode.video_ends import announced_end
+from safelight.decode.video_ends import announced_end, holds_another
 from safelight.decode.video_rules import VideoLimits
 from safelight.model import FrameSampling
 from safelight.source import Source
@@ -39,10 +39,11 @@ def open_video(source: Source, limits: VideoLimits, sampling: FrameSampling) -> 
     if not source.sniffed.may_be_video:
         raise could_not_check("unknown_format")
     video: Video = _decoder().open_video(source, limits, sampling)
-    end = announced_end(source, source.sniffed.format)
+    format_name = source.sniffed.format
+    end = announced_end(source, format_name)
     if end is not None and end > source.size:
         video.flags.add("truncated")
-    elif end is not None and goes_on(source, end):
+    elif (end is not None and goes_on(source, end)) or holds_another(source, format_name):
         video.flags.add("trailing_data")
     return video
 
