@@ -18,6 +18,7 @@ from safelight.store import (
     lists,
     matches,
     merge,
+    origins,
     retract,
     statistics,
 )
@@ -55,6 +56,12 @@ def _said(tx: Transaction, list_: HashList) -> dict[int, list[tuple[str, str, st
         ]
         for entry in entries.page(tx, list_)[0]
     }
+
+
+def _edited(tx: Transaction, list_: HashList, **facts: Any) -> HashList:
+    now = lists.get(tx, list_.name)
+    same = {name: getattr(now, name) for name in NewList.__dataclass_fields__}
+    return lists.edit(tx, now, NewList(**{**same, **facts}))
 
 
 def _last(tx: Transaction) -> audit.AuditEvent:
@@ -344,6 +351,62 @@ def test_an_export_that_is_refused_is_audited(
         export.check_export(tx, made, i_may=i_may, now=NOW)
     with store.transaction() as tx:
         assert _last(tx).detail["purpose"] == "export"
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        # what the list they came from says now, whatever the list that has them says
+        ({}, "may not be used to export"),
+        ({**MAY, "redistribution": "forbidden"}, "redistribution is forbidden"),
+        ({**MAY, "redistribution": "permitted", "expires_at": NOW}, "ended on 2026-11-24"),
+    ],
+)
+def test_what_was_taken_from_a_list_is_given_away_only_if_that_list_permits_it(
+    store: Store, facts: dict[str, Any], said: str
+) -> None:
+    with store.transaction() as tx:
+        partner = _made(tx, "partner", _md5(1))
+        ours = _made(tx, "ours")
+        merge.merge(tx, ours, [partner])
+        _edited(tx, partner, **facts)
+        ours = _edited(tx, ours, **MAY, redistribution="permitted")
+        shown = entries.show(tx, ours, now=NOW)
+        assert (shown.whole, said in shown.reason) == (False, True)
+        assert origins.why_shortened(tx, ours, origins.origins_of(tx, ours), now=NOW)
+    refused = pytest.raises(NotPermitted, match=f"taken from 'partner'.*{said}")
+    with refused, store.transaction() as tx:
+        export.check_export(tx, ours, i_may="we may", now=NOW)
+    with store.transaction() as tx:
+        event = _last(tx)
+        assert (event.action, event.subject) == ("list.refuse", ours.subject)
+        assert said in event.detail["reason"]
+        _edited(tx, partner, **MAY, redistribution="permitted", expires_at=None)
+        export.check_export(tx, ours, now=NOW)
+        assert entries.show(tx, ours, now=NOW).whole
+
+
+def test_nobody_can_ask_a_list_that_is_gone(store: Store) -> None:
+    with store.transaction() as tx:
+        partner, ours = _made(tx, "partner", _md5(1)), _made(tx, "ours")
+        merge.merge(tx, ours, [partner])
+        lists.delete(tx, partner)
+        ours = _edited(tx, ours, **MAY, redistribution="permitted")
+        assert not entries.show(tx, ours, now=NOW).whole
+        with pytest.raises(NotPermitted, match="taken from a list that is gone"):
+            export.check_export(tx, ours, now=NOW)
+        export.check_export(tx, ours, i_may="agreed on 3 November", now=NOW)
+
+
+def test_what_was_taken_back_asks_no_list(store: Store) -> None:
+    with store.transaction() as tx:
+        partner, ours = _made(tx, "partner", _md5(1)), _made(tx, "ours", _md5(2))
+        merge.merge(tx, ours, [partner])
+        ours = _edited(tx, ours, **MAY, redistribution="permitted")
+        retract.retract(tx, ours, source="S-partner", ids=None, at=NOW)
+        export.check_export(tx, ours, now=NOW)
+        # but the retracted entry is among those that are shown
+        assert not entries.show(tx, ours, now=NOW).whole
 
 
 def test_all_that_stands_is_exported(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -45,7 +45,7 @@ def show(
         rows = [_entry_row(entry, whole=shown.whole) for entry in shown.entries]
         print_table("", ("entry", "algorithm", "value", "quality", "id", "class"), rows)
     if shown.entries and not shown.whole:
-        say("Values are shortened: the list does not permit their export.")
+        say(f"Values are shortened. {shown.reason}")
     if shown.following is not None:
         say(f"There are more: safelight list show {name} --after {shown.following}")
 

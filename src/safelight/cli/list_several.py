@@ -8,10 +8,11 @@ import typer
 from safelight.cli.list_common import Name, numbers, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, print_table, say
 from safelight.clock import utc_now
-from safelight.errors import BadInput, NotPermitted
-from safelight.store import compare, lists, statistics
+from safelight.errors import BadInput
+from safelight.store import compare, lists, origins, statistics
 from safelight.store import merge as merging
 from safelight.store import retract as retracting
+from safelight.store.transaction import Transaction
 
 _DIGITS_SHOWN = 8
 
@@ -49,7 +50,7 @@ def diff(
         one, other = lists.get(tx, first), lists.get(tx, second)
         found = compare.differences(tx, one, other, shown=show)
         sided = list(compare.one_sided(tx, one, other, limit=show)) if show else []
-    whole = {True: _exportable(one), False: _exportable(other)}
+        whole = {True: _is_shown(tx, one), False: _is_shown(tx, other)} if sided else {}
     if output is Output.JSON:
         for row in found:
             emit({name: getattr(row, name) for name in row.__dataclass_fields__})
@@ -163,12 +164,8 @@ def _titled(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]])
     print_table("", heads, rows)
 
 
-def _exportable(list_: lists.HashList) -> bool:
-    try:
-        lists.check_use(list_, purpose="export", now=utc_now())
-    except NotPermitted:
-        return False
-    return True
+def _is_shown(tx: Transaction, list_: lists.HashList) -> bool:
+    return not origins.why_shortened(tx, list_, origins.origins_of(tx, list_), now=utc_now())
 
 
 def _value(value: bytes, *, whole: bool) -> str:

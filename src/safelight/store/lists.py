@@ -91,6 +91,15 @@ def get(tx: Transaction, name: str) -> HashList:
     return _from_row(row)
 
 
+def by_subject(tx: Transaction, subjects: Iterable[str]) -> dict[str, HashList]:
+    """Of lists that the audit trail or an assertion names, those that are still there."""
+    wanted = set(subjects)
+    if not wanted:
+        return {}
+    found = map(_from_row, tx.connection.execute(_mine(tx)).mappings())
+    return {list_.subject: list_ for list_ in found if list_.subject in wanted}
+
+
 def all_lists(tx: Transaction) -> list[HashList]:
     """Every list by name, with the number of its entries per algorithm, without retracted ones."""
     rows = tx.connection.execute(_mine(tx).order_by(hash_list.c.name)).mappings()
