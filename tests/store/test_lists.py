@@ -172,6 +172,11 @@ def test_what_is_observed_or_ignored_is_told_and_changes_no_verdict(store: Store
             if name == "b":
                 lists.set_state(tx, made, "observe")
         loaded = load_lists(tx, Sources(), now=NOW)
+        for facts in loaded.about:
+            assert (facts.permitted_purposes, facts.redistribution) == (
+                lists.get(tx, facts.name).permitted_purposes,
+                "unknown",
+            )
         lists.set_state(tx, lists.get(tx, "b"), "enabled")
         enabled = load_lists(tx, Sources(), now=NOW)
     assert (loaded.observed, loaded.ignore) == ({"b"}, {"c"})

@@ -59,6 +59,8 @@ class ListFacts:
     source: str
     meaning: str
     licence: str  # unknown where nobody said
+    permitted_purposes: tuple[str, ...]  # of a hash file: unknown
+    redistribution: str
     change: int  # of the list; 0: a hash file
     entries: int
     digest: str
@@ -91,6 +93,8 @@ class _Named:
     source: str = ""
     meaning: str = "unverified"
     licence: str = "unknown"
+    permitted_purposes: tuple[str, ...] = ("unknown",)
+    redistribution: str = "unknown"
     change: int = 0
     is_observed: bool = False
     is_ignored: bool = False
@@ -140,6 +144,8 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
             source=one.source,
             meaning=one.source_term or one.meaning,
             licence=one.licence,
+            permitted_purposes=one.permitted_purposes,
+            redistribution=one.redistribution,
             change=one.change,
             is_observed=one.state == "observe",
             is_ignored=one.meaning == "ignore",
@@ -205,6 +211,8 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             source=one.source,
             meaning=one.meaning,
             licence=one.licence,
+            permitted_purposes=one.permitted_purposes,
+            redistribution=one.redistribution,
             change=one.change,
             entries=tally.entries(number),
             digest=tally.digest(number),
