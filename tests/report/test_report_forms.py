@@ -86,6 +86,20 @@ def test_classes_that_may_not_be_given_away_are_in_no_report_for_programs(tmp_pa
     }
 
 
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        # the source's own word is not touched, also where an older file has it as the meaning
+        ({"meaning": "source_term", "source_term": "CAT_A"}, "CAT_A"),
+        ({"meaning": "CAT_A"}, "CAT_A"),
+        ({"meaning": "confirmed_by_source", "source_term": ""}, "confirmed by source"),
+    ],
+)
+def test_the_meaning_of_a_list(tmp_path: Path, facts: dict, said: str):
+    result = write(tmp_path, known(), **of_lists({"name": "one", "source": "S", **facts}))
+    assert said in made(result, Form.HTML).decode()
+
+
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
     return write(tmp_path, *ROWS, left_out=LEFT_OUT)

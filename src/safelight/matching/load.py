@@ -58,6 +58,7 @@ class ListFacts:
     name: str
     source: str
     meaning: str
+    source_term: str  # the source's own word; empty but where that is the meaning
     licence: str  # unknown where nobody said
     permitted_purposes: tuple[str, ...]  # of a hash file: unknown
     redistribution: str
@@ -92,6 +93,7 @@ class _Named:
     name: str
     source: str = ""
     meaning: str = "unverified"
+    source_term: str = ""
     licence: str = "unknown"
     permitted_purposes: tuple[str, ...] = ("unknown",)
     redistribution: str = "unknown"
@@ -142,7 +144,8 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
         _Named(
             name=one.name,
             source=one.source,
-            meaning=one.source_term or one.meaning,
+            meaning=one.meaning,
+            source_term=one.source_term,
             licence=one.licence,
             permitted_purposes=one.permitted_purposes,
             redistribution=one.redistribution,
@@ -210,6 +213,7 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             name=one.name,
             source=one.source,
             meaning=one.meaning,
+            source_term=one.source_term,
             licence=one.licence,
             permitted_purposes=one.permitted_purposes,
             redistribution=one.redistribution,
