@@ -99,7 +99,9 @@ def test_observe_and_retract(home: Path, tmp_path: Path) -> None:
 
 def test_merge_diff_and_stats(home: Path, tmp_path: Path) -> None:
     _list(home, tmp_path, "one", f"{M},1,A", f"{M[::-1]},2,A")
-    _list(home, tmp_path, "two", f"{M},9,B", options=("--purpose", "export", "--purpose", "match"))
+    purposes = ("export", "match", "statistics")
+    options = [word for one in purposes for word in ("--purpose", one)]
+    _list(home, tmp_path, "two", f"{M},9,B", options=tuple(options))
     _safelight(home, "list", "create", "all", "--source", "All")
     merged = _json(home, "list", "merge", "all", "one", "two")
     assert merged == [{"list": "all", "added": 2, "already_there": 1}]
@@ -119,6 +121,25 @@ def test_merge_diff_and_stats(home: Path, tmp_path: Path) -> None:
     done = _safelight(home, "list", "merge", "two", "one", code=2)
     assert "permits more than" in done.stderr
     for name in ("one", "two", "all"):
+        _safelight(home, "list", "delete", name, "--yes")
+
+
+def test_figures_of_lists_that_permit_none(home: Path, tmp_path: Path) -> None:
+    _list(home, tmp_path, "free", f"{M},1,A")
+    _list(home, tmp_path, "shut", f"{M},9,B", options=("--purpose", "match"))
+    said = "The list 'shut' may not be used for statistics; it permits: match."
+    done = _safelight(home, "list", "stats", "-o", "json")
+    assert [json.loads(line)["list"] for line in done.stdout.splitlines()] == ["free"]
+    assert f"left out: {said}" in done.stderr
+    assert said in _safelight(home, "list", "stats", "shut", code=2).stderr
+    assert said in _safelight(home, "list", "diff", "free", "shut", code=2).stderr
+    done = _safelight(home, "list", "describe", "shut", "-o", "json")
+    assert said in done.stderr
+    assert "entries" not in json.loads(done.stdout)
+    _safelight(home, "list", "describe", "free")
+    actions = [event["action"] for event in _json(home, "audit", "show")][-6:]
+    assert actions == ["list.stats", *["list.refuse"] * 4, "list.describe"]
+    for name in ("free", "shut"):
         _safelight(home, "list", "delete", name, "--yes")
 
 

@@ -259,7 +259,7 @@ def test_what_two_lists_share(store: Store) -> None:
         one = _made(tx, "one", _md5(1), _md5(2), _pdq(1))
         two = _made(tx, "two", _md5(2), _md5(3), _md5(4), _md5(5, "gone"))
         retract.retract(tx, two, source="S-two", ids=["gone"], at=NOW)
-        assert compare.differences(tx, one, two) == [
+        assert compare.differences(tx, one, two, now=NOW) == [
             Difference(algorithm=Algorithm.PDQ, only_first=1, only_second=0, both=0),
             Difference(algorithm=Algorithm.MD5, only_first=1, only_second=2, both=1),
         ]
@@ -314,6 +314,31 @@ def test_figures_of_a_list(store: Store) -> None:
         ),
     )
     assert found.never_matched == 1
+
+
+def test_statistics_need_that_purpose_and_are_audited(store: Store) -> None:
+    with store.transaction() as tx:
+        one = _made(tx, "one", _md5(1))
+        shut = _made(tx, "shut", _md5(1), permitted_purposes=("match",))
+        _made(tx, "old", expires_at=NOW)
+        assert statistics.look(tx, one, action="list.stats", now=NOW).entries[Algorithm.MD5] == 1
+        usable, reasons = statistics.countable(tx, now=NOW)
+        assert [made.name for made in usable] == ["one"]
+        assert [reason[:60] for reason in reasons] == [
+            "The permission to use the list 'old' ended on 2026-11-24. Ag",
+            "The list 'shut' may not be used for statistics; it permits: ",
+        ]
+    with store.transaction() as tx:
+        told = [(event.action, event.detail["name"]) for event in audit.events(tx)][-3:]
+        assert told == [("list.stats", "one"), ("list.refuse", "old"), ("list.refuse", "shut")]
+    with pytest.raises(NotPermitted), store.transaction() as tx:
+        statistics.look(tx, shut, action="list.describe", now=NOW)
+    for pair in ((one, shut), (shut, one)):
+        refused = pytest.raises(NotPermitted, match="may not be used for statistics")
+        with refused, store.transaction() as tx:
+            compare.differences(tx, *pair, now=NOW)
+        with store.transaction() as tx:
+            assert _last(tx).action == "list.refuse"
 
 
 def test_matches_of_another_organisation_are_not_counted(store: Store) -> None:

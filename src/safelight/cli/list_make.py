@@ -29,7 +29,7 @@ LicenceOption = Annotated[
 PurposeOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="A permitted purpose: match (if none is given), export, bundle, audit, statistics;"
+        help="A permitted purpose: match and statistics (if none is given), export, bundle, audit;"
         " may be given several times."
     ),
 ]

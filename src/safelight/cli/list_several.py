@@ -48,7 +48,7 @@ def diff(
     """What two lists share, and what only one has; values in full if that list permits export."""
     with opened() as app, app.transaction() as tx:
         one, other = lists.get(tx, first), lists.get(tx, second)
-        found = compare.differences(tx, one, other, shown=show)
+        found = compare.differences(tx, one, other, shown=show, now=utc_now())
         sided = list(compare.one_sided(tx, one, other, limit=show)) if show else []
         whole = {True: _is_shown(tx, one), False: _is_shown(tx, other)} if sided else {}
     if output is Output.JSON:
@@ -82,11 +82,28 @@ def stats(
     most: Annotated[int, typer.Option(min=0, max=1000, help="Most-matched entries shown.")] = 10,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Sizes, overlaps, sources, ages; which entries matched most, and how many never did."""
+    """Sizes, overlaps, sources, ages; which entries matched most, and how many never did.
+
+    Lists that do not permit the purpose statistics are left out, and named.
+    """
     with opened() as app, app.transaction() as tx:
-        chosen = lists.all_lists(tx) if name is None else [lists.get(tx, name)]
-        found = {one.name: statistics.figures(tx, one, most=most) for one in chosen}
-        shared = [one for one in compare.overlaps(tx) if name in (None, one.first, one.second)]
+        now = utc_now()
+        chosen = None if name is None else lists.get(tx, name)
+        if chosen is not None:
+            lists.permit(tx, chosen, purpose="statistics", now=now)
+        usable, reasons = statistics.countable(tx, now=now)
+        found = {
+            one.name: statistics.look(tx, one, action="list.stats", most=most, now=now)
+            for one in ([chosen] if chosen else usable)
+        }
+        names = {one.name for one in usable}
+        shared = [
+            one
+            for one in compare.overlaps(tx)
+            if name in (None, one.first, one.second) and {one.first, one.second} <= names
+        ]
+    for reason in reasons:
+        say(f"warning: left out: {reason}")
     if output is Output.JSON:
         for one, figures in found.items():
             emit({"list": one, **figures.to_json()})

@@ -25,7 +25,7 @@ class NewList:
     meaning: str = "unverified"
     source_term: str = ""  # the source's own word; with the meaning source_term, and only then
     licence: str = "unknown"
-    permitted_purposes: tuple[str, ...] = ("match",)
+    permitted_purposes: tuple[str, ...] = ("match", "statistics")
     redistribution: str = "unknown"
     contract_reference: str = "unknown"
     expires_at: datetime | None = None  # None: no end was agreed
@@ -174,9 +174,8 @@ def check_use(list_: HashList, *, purpose: str = "match", now: datetime) -> None
         )
     if purpose not in list_.permitted_purposes:
         allowed = ", ".join(list_.permitted_purposes) or "nothing"
-        raise NotPermitted(
-            f"The list {list_.name!r} may not be used to {purpose}; it permits: {allowed}."
-        )
+        use = "for statistics" if purpose == "statistics" else f"to {purpose}"
+        raise NotPermitted(f"The list {list_.name!r} may not be used {use}; it permits: {allowed}.")
     if purpose == "match" and list_.state == "disabled":
         raise NotPermitted(
             f"The list {list_.name!r} is disabled. Enable it with: "
