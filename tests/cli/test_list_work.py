@@ -104,7 +104,7 @@ def test_merge_diff_and_stats(home: Path, tmp_path: Path) -> None:
     _list(home, tmp_path, "two", f"{M},9,B", options=tuple(options))
     _safelight(home, "list", "create", "all", "--source", "All")
     merged = _json(home, "list", "merge", "all", "one", "two")
-    assert merged == [{"list": "all", "added": 2, "already_there": 1}]
+    assert merged == [{"list": "all", "added": 2, "already_there": 1, "retracted_here": 0}]
     counts, sided = _json(home, "list", "diff", "one", "two", "--show", "5")
     assert counts == {"algorithm": "md5", "only_first": 1, "only_second": 0, "both": 1}
     assert sided["value"] == f"{M[::-1][:8]}…"  # `one` permits no export

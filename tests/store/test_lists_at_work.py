@@ -242,6 +242,71 @@ def test_a_merge_may_not_widen_what_is_permitted(
         assert _last(tx).action == "list.refuse"
 
 
+OWN = {"meaning": "source_term", "source_term": "CAT_A"}
+CONFIRMED = {"meaning": "confirmed_by_source"}
+
+
+@pytest.mark.parametrize(
+    ("source", "into", "said"),
+    [
+        # what entries would be called, or do, that on their list they are not and do not
+        ({}, CONFIRMED, "said to be confirmed by source, and what is on 'one' unverified"),
+        ({}, OWN, "said to be 'CAT_A', and what is on 'one' unverified"),
+        (OWN, CONFIRMED, "said to be confirmed by source, and what is on 'one' 'CAT_A'"),
+        (OWN, {**OWN, "source_term": "CAT A"}, "said to be 'CAT A', and what is on 'one' 'CAT_A'"),
+        ({"state": "disabled"}, {}, "'one' is disabled, and 'two' is enabled"),
+        ({"state": "observe"}, {}, "'one' is only observed, and 'two' is enabled"),
+        ({"state": "disabled"}, {"state": "observe"}, "disabled, and 'two' is only observed"),
+    ],
+)
+def test_a_merge_gives_entries_no_meaning_and_no_use_that_they_lack(
+    store: Store, source: dict[str, Any], into: dict[str, Any], said: str
+) -> None:
+    with store.transaction() as tx:
+        made = [_made(tx, "one", _md5(1)), _made(tx, "two")]
+        for list_, facts in zip(made, (source, into), strict=True):
+            lists.set_state(tx, list_, facts.get("state", "enabled"))
+            _edited(tx, list_, **{name: fact for name, fact in facts.items() if name != "state"})
+        one, two = (lists.get(tx, name) for name in ("one", "two"))
+    with pytest.raises(NotPermitted, match=said), store.transaction() as tx:
+        merge.merge(tx, two, [one])
+    with store.transaction() as tx:
+        refused = _last(tx)
+        assert (refused.action, refused.detail["purpose"]) == ("list.refuse", "merge")
+        assert merge.merge(tx, two, [one], i_may="they looked").added == 1
+    with store.transaction() as tx:
+        assert _last(tx).detail["reason"] == "they looked"
+
+
+@pytest.mark.parametrize("facts", [OWN, CONFIRMED, {}])
+def test_a_merge_may_say_and_do_less(store: Store, facts: dict[str, str]) -> None:
+    with store.transaction() as tx:
+        one, same, less = (
+            _made(tx, "one", _md5(1), **facts),
+            _made(tx, "same", **facts),
+            _made(tx, "less"),
+        )
+        lists.set_state(tx, less, "disabled")
+        less = lists.get(tx, "less")
+        for into in (same, less):
+            assert merge.merge(tx, into, [one]).added == 1
+
+
+def test_what_was_taken_back_stays_so_in_a_merge_and_is_counted(store: Store) -> None:
+    with store.transaction() as tx:
+        one, two = _made(tx, "one", _md5(1, "a"), _md5(2, "b")), _made(tx, "two", _md5(1, "z"))
+        into = _made(tx, "into")
+        merge.merge(tx, into, [one])
+        retract.retract(tx, into, source="S-one", ids=["a"], at=NOW)
+        again = merge.merge(tx, into, [one])
+        assert again == merge.MergeCounts(added=0, already_there=1, retracted_here=1)
+        assert lists.count(tx, into)[Algorithm.MD5] == 1
+        # another source says it: it stands
+        both = merge.merge(tx, into, [one, two])
+        assert both == merge.MergeCounts(added=0, already_there=3, retracted_here=0)
+        assert lists.count(tx, into)[Algorithm.MD5] == 2
+
+
 def test_lists_that_do_not_go_together(store: Store) -> None:
     with store.transaction() as tx:
         one, ignore = _made(tx, "one"), _made(tx, "ignore", meaning="ignore")

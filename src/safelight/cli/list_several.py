@@ -1,6 +1,7 @@
 """Merge and compare lists, take back what a source said, and count."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -20,21 +21,36 @@ _DIGITS_SHOWN = 8
 def merge(
     into: Annotated[str, typer.Argument(metavar="INTO", help="The list that is filled.")],
     names: Annotated[list[str], typer.Argument(metavar="LIST", help="Lists to take from.")],
+    i_may: Annotated[
+        str,
+        typer.Option(
+            "--i-may",
+            metavar="REASON",
+            help="Why entries may get a meaning, or be used, as on their list they are not; kept in"
+            " the audit trail.",
+        ),
+    ] = "",
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Add the entries of other lists to one, with who said what; the others stay as they are.
 
-    INTO must not permit more than the lists it takes from.
+    INTO must not permit more than the lists it takes from, and without --i-may not say more of its
+    entries or be used where these are not. What its source took back on INTO stays so.
     """
     with opened() as app, app.transaction() as tx:
-        target = lists.get(tx, into)
-        counts = merging.merge(tx, target, [lists.get(tx, name) for name in dict.fromkeys(names)])
+        target, others = lists.get(tx, into), [lists.get(tx, name) for name in dict.fromkeys(names)]
+        counts = merging.merge(tx, target, others, i_may=i_may)
     say(
         f"{count_of(counts.added, 'entry', 'entries')} added to {into!r}, "
         f"{counts.already_there:,} already there."
     )
+    if counts.retracted_here:
+        say(
+            f"warning: {count_of(counts.retracted_here, 'entry', 'entries')} retracted here, not"
+            " added. Import a file that says it again to let it stand."
+        )
     if output is Output.JSON:
-        emit({"list": into, "added": counts.added, "already_there": counts.already_there})
+        emit({"list": into, **asdict(counts)})
 
 
 def diff(
