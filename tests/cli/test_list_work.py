@@ -80,6 +80,14 @@ def test_edit_and_describe(home: Path, tmp_path: Path) -> None:
     _safelight(home, "list", "delete", "kept", "--yes")
 
 
+def test_states_and_deletion_as_json(home: Path, tmp_path: Path) -> None:
+    _list(home, tmp_path, "told", f"{M},1,A")
+    for command, state in (("disable", "disabled"), ("observe", "observe"), ("enable", "enabled")):
+        assert _json(home, "list", command, "told") == [{"list": "told", "state": state}]
+    gone = {"list": "told", "deleted": True, "entries": 1}
+    assert _json(home, "list", "delete", "told", "--yes") == [gone]
+
+
 def test_observe_and_retract(home: Path, tmp_path: Path) -> None:
     _list(home, tmp_path, "watched", f"{M},1,A", f"{M[::-1]},2,A")
     _safelight(home, "list", "observe", "watched")
@@ -174,17 +182,18 @@ def test_what_imports_set_aside_can_be_seen(home: Path, tmp_path: Path) -> None:
     assert "No import has set rows aside" in _safelight(home, "list", "reject", "show").stderr
     file = tmp_path / "vics.json"
     media = [{"MediaID": 1, "MD5": M, "Category": 1, "PhotoDNA": "A"}, {"MediaID": 2, "MD5": "zz"}]
+    media.append({"MediaID": 3, "MD5": "yy"})
     file.write_text(json.dumps({"value": media}))
     _safelight(home, "list", "create", "bad/name", "--source", "S")
     (told,) = _json(home, "list", "import", "bad/name", file, "--categories", "us")
-    assert (told["added"], told["rejected"], told["left_out"]) == (1, 1, {"PhotoDNA": 1})
+    assert (told["added"], told["rejected"], told["left_out"]) == (1, 2, {"PhotoDNA": 1})
     (entry,) = _json(home, "list", "show", "bad/name")
     said = "category 1 of us: Child Abuse Material (CAM)"
     assert entry["assertions"][0]["class"] == said
     (found,) = _json(home, "list", "reject", "show")
-    assert found["rows"] == 1
+    assert found["rows"] == 2
     assert found["file"].endswith("-bad_name")
-    (row,) = _json(home, "list", "reject", "show", found["file"])
+    (row,) = _json(home, "list", "reject", "show", found["file"], "--limit", "1")
     assert row["line"] == 2
     assert "not hexadecimal (the medium at byte" in row["reason"]
     text = _safelight(home, "list", "reject", "show", told["rejects"]).stdout
