@@ -84,7 +84,7 @@ def test_states_and_deletion_as_json(home: Path, tmp_path: Path) -> None:
     _list(home, tmp_path, "told", f"{M},1,A")
     for command, state in (("disable", "disabled"), ("observe", "observe"), ("enable", "enabled")):
         assert _json(home, "list", command, "told") == [{"list": "told", "state": state}]
-    gone = {"list": "told", "deleted": True, "entries": 1}
+    gone = {"list": "told", "entries": 1}
     assert _json(home, "list", "delete", "told", "--yes") == [gone]
 
 

@@ -150,7 +150,7 @@ def delete(
         number = lists.delete(tx, list_)
     say(f"Deleted the list {name!r} and its {number:,} entries.")
     if output is Output.JSON:
-        emit({"list": name, "deleted": True, "entries": number})
+        emit({"list": name, "entries": number})
 
 
 def _set(name: str, state: str, told: str, output: Output) -> None:
