@@ -39,8 +39,14 @@ def notes(names: Withheld) -> Iterator[str]:
 def without_classes(row: dict[str, Any], names: Container[str]) -> dict[str, Any]:
     """The row without the classes of matches with these lists; matches are kept."""
     parts = {
-        part: [{**one, "class": ""} if one["list"] in names else one for one in row[part]]
+        part: [_without_class(one, names) for one in row[part]]
         for part in ("matches", "observed")
-        if row.get(part)
+        if isinstance(row.get(part), list)
     }
     return {**row, **parts}
+
+
+def _without_class(match: Any, names: Container[str]) -> Any:
+    if isinstance(match, dict) and str(match.get("list")) in names:
+        return {**match, "class": ""}
+    return match
