@@ -33,7 +33,8 @@ def show(
 ) -> None:
     """One list and some of its entries, their values in full only if the list permits export.
 
-    Each look is written to the audit trail. Hash values are confidential: share them with nobody.
+    So must the lists that they were taken from, and none may forbid redistribution. Each look is
+    written to the audit trail. Hash values are confidential: share them with nobody.
     """
     with opened() as app, app.transaction() as tx:
         list_ = lists.get(tx, name)

@@ -61,7 +61,10 @@ def diff(
     ] = 0,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """What two lists share, and what only one has; values in full if that list permits export."""
+    """What two lists share, and what only one has; values in full if that list permits export.
+
+    Both must permit statistics.
+    """
     with opened() as app, app.transaction() as tx:
         one, other = lists.get(tx, first), lists.get(tx, second)
         found = compare.differences(tx, one, other, shown=show, now=utc_now())
