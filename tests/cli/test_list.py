@@ -79,7 +79,7 @@ def test_the_life_of_a_list(home: Path, tmp_path: Path) -> None:
     text = _safelight(home, "list", "show", "one")
     assert "01234567…" in text.stdout
     assert M not in text.stdout
-    assert "does not permit their export" in text.stderr
+    assert "may not be used to export" in text.stderr
 
     _safelight(home, "list", "disable", "one")
     assert _json(home, "list", "ls")[0]["state"] == "disabled"

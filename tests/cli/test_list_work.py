@@ -80,6 +80,14 @@ def test_edit_and_describe(home: Path, tmp_path: Path) -> None:
     _safelight(home, "list", "delete", "kept", "--yes")
 
 
+def test_states_and_deletion_as_json(home: Path, tmp_path: Path) -> None:
+    _list(home, tmp_path, "told", f"{M},1,A")
+    for command, state in (("disable", "disabled"), ("observe", "observe"), ("enable", "enabled")):
+        assert _json(home, "list", command, "told") == [{"list": "told", "state": state}]
+    gone = {"list": "told", "entries": 1}
+    assert _json(home, "list", "delete", "told", "--yes") == [gone]
+
+
 def test_observe_and_retract(home: Path, tmp_path: Path) -> None:
     _list(home, tmp_path, "watched", f"{M},1,A", f"{M[::-1]},2,A")
     _safelight(home, "list", "observe", "watched")
@@ -99,10 +107,12 @@ def test_observe_and_retract(home: Path, tmp_path: Path) -> None:
 
 def test_merge_diff_and_stats(home: Path, tmp_path: Path) -> None:
     _list(home, tmp_path, "one", f"{M},1,A", f"{M[::-1]},2,A")
-    _list(home, tmp_path, "two", f"{M},9,B", options=("--purpose", "export", "--purpose", "match"))
+    purposes = ("export", "match", "statistics")
+    options = [word for one in purposes for word in ("--purpose", one)]
+    _list(home, tmp_path, "two", f"{M},9,B", options=tuple(options))
     _safelight(home, "list", "create", "all", "--source", "All")
     merged = _json(home, "list", "merge", "all", "one", "two")
-    assert merged == [{"list": "all", "added": 2, "already_there": 1}]
+    assert merged == [{"list": "all", "added": 2, "already_there": 1, "retracted_here": 0}]
     counts, sided = _json(home, "list", "diff", "one", "two", "--show", "5")
     assert counts == {"algorithm": "md5", "only_first": 1, "only_second": 0, "both": 1}
     assert sided["value"] == f"{M[::-1][:8]}…"  # `one` permits no export
@@ -119,6 +129,25 @@ def test_merge_diff_and_stats(home: Path, tmp_path: Path) -> None:
     done = _safelight(home, "list", "merge", "two", "one", code=2)
     assert "permits more than" in done.stderr
     for name in ("one", "two", "all"):
+        _safelight(home, "list", "delete", name, "--yes")
+
+
+def test_figures_of_lists_that_permit_none(home: Path, tmp_path: Path) -> None:
+    _list(home, tmp_path, "free", f"{M},1,A")
+    _list(home, tmp_path, "shut", f"{M},9,B", options=("--purpose", "match"))
+    said = "The list 'shut' may not be used for statistics; it permits: match."
+    done = _safelight(home, "list", "stats", "-o", "json")
+    assert [json.loads(line)["list"] for line in done.stdout.splitlines()] == ["free"]
+    assert f"left out: {said}" in done.stderr
+    assert said in _safelight(home, "list", "stats", "shut", code=2).stderr
+    assert said in _safelight(home, "list", "diff", "free", "shut", code=2).stderr
+    done = _safelight(home, "list", "describe", "shut", "-o", "json")
+    assert said in done.stderr
+    assert "entries" not in json.loads(done.stdout)
+    _safelight(home, "list", "describe", "free")
+    actions = [event["action"] for event in _json(home, "audit", "show")][-6:]
+    assert actions == ["list.stats", *["list.refuse"] * 4, "list.describe"]
+    for name in ("free", "shut"):
         _safelight(home, "list", "delete", name, "--yes")
 
 
@@ -153,17 +182,18 @@ def test_what_imports_set_aside_can_be_seen(home: Path, tmp_path: Path) -> None:
     assert "No import has set rows aside" in _safelight(home, "list", "reject", "show").stderr
     file = tmp_path / "vics.json"
     media = [{"MediaID": 1, "MD5": M, "Category": 1, "PhotoDNA": "A"}, {"MediaID": 2, "MD5": "zz"}]
+    media.append({"MediaID": 3, "MD5": "yy"})
     file.write_text(json.dumps({"value": media}))
     _safelight(home, "list", "create", "bad/name", "--source", "S")
     (told,) = _json(home, "list", "import", "bad/name", file, "--categories", "us")
-    assert (told["added"], told["rejected"], told["left_out"]) == (1, 1, {"PhotoDNA": 1})
+    assert (told["added"], told["rejected"], told["left_out"]) == (1, 2, {"PhotoDNA": 1})
     (entry,) = _json(home, "list", "show", "bad/name")
     said = "category 1 of us: Child Abuse Material (CAM)"
     assert entry["assertions"][0]["class"] == said
     (found,) = _json(home, "list", "reject", "show")
-    assert found["rows"] == 1
+    assert found["rows"] == 2
     assert found["file"].endswith("-bad_name")
-    (row,) = _json(home, "list", "reject", "show", found["file"])
+    (row,) = _json(home, "list", "reject", "show", found["file"], "--limit", "1")
     assert row["line"] == 2
     assert "not hexadecimal (the medium at byte" in row["reason"]
     text = _safelight(home, "list", "reject", "show", told["rejects"]).stdout

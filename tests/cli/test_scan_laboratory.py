@@ -297,6 +297,17 @@ def test_a_report_of_every_form(safelight, exhibit, tmp_path):
         assert out.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_report_says_whose_classes_it_leaves_out(safelight, exhibit, tmp_path):
+    result = exhibit()
+    about = about_of(result)
+    about["matched_against"]["facts"][0]["redistribution"] = "forbidden"
+    Path(f"{result}.about.json").write_text(json.dumps(about))
+    for form, told in (("csv", True), ("html", False)):
+        ran = safelight("report", result, "--format", form, "--out", tmp_path / form)
+        said = "from the list known.csv are left out: its redistribution is forbidden."
+        assert (ran.code, said in ran.err) == (0, told), ran.err
+
+
 def test_a_report_needs_rows_that_are_as_they_were(safelight, exhibit, tree, tmp_path):
     result = exhibit()
     inside = safelight("report", result, "--out", tree / "report.html")

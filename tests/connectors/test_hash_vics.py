@@ -54,6 +54,11 @@ def test_a_hash_set(encoding: str) -> None:
     ]
 
 
+def test_a_value_may_have_a_capital() -> None:
+    data = {**V1, "Value": [{"MediaID": 1, "MD5": M}]}
+    assert _read(data) == [_row(1, MD5, M, "1")]
+
+
 def test_a_case_whose_counts_are_wrong_and_two_media_of_one_file() -> None:
     case = {
         "CaseID": "x",

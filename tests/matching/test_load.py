@@ -35,6 +35,8 @@ def test_facts_of_every_file(tmp_path: Path) -> None:
     loaded = load_files(Sources(hashes=(one, two)))
     facts = [(one.name, one.meaning, one.change, one.entries) for one in loaded.about]
     assert facts == [("one.jsonl", "unverified", 0, 3), ("two.jsonl", "unverified", 0, 1)]
+    may = {(one.permitted_purposes, one.redistribution, one.licence) for one in loaded.about}
+    assert may == {(("unknown",), "unknown", "unknown")}
     assert loaded.entries == 4
     assert (loaded.observed, loaded.ignore) == (frozenset(), frozenset())
     hits = loaded.matcher.hash_hits(Algorithm.MD5, bytes([1]) * 16, POLICY)

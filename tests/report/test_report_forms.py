@@ -48,6 +48,58 @@ ROWS = [
 LEFT_OUT = [{"path": "/h/old.jsonl", "sha256": "d" * 64}]
 
 
+def of_lists(*facts: dict) -> dict:
+    told = about()["matched_against"]
+    return {"matched_against": told | {"facts": list(facts)}}
+
+
+CLOSED = {
+    "name": "closed",
+    "permitted_purposes": ["match", "export"],
+    "redistribution": "forbidden",
+}
+SHUT = {"name": "shut", "permitted_purposes": ["match"], "redistribution": "permitted"}
+OPEN = {"name": "open", "permitted_purposes": ["export"], "redistribution": "unknown"}
+FILE = {"name": "file", "permitted_purposes": ["unknown"], "redistribution": "unknown"}
+ALL = ("closed", "shut", "open", "file")
+
+
+def of_all(path: bytes = b"/m/k.png") -> dict:
+    """A row that every list has, each with a class of its own."""
+    more = {"algorithm": "sha256", "distance": 0}
+    matches = [match(list=name, **{"class": f"C-{name}"}, **more) for name in ALL]
+    return row(path, "known", *matches, observed=[matches[0]])
+
+
+def test_classes_that_may_not_be_given_away_are_in_no_report_for_programs(tmp_path: Path):
+    result = write(tmp_path, of_all(), **of_lists(CLOSED, SHUT, OPEN, FILE))
+    table = list(csv.DictReader(io.StringIO(made(result, Form.CSV, "c").decode())))
+    assert [one["class"] for one in table] == ["", "", "C-open", "C-file"]
+    told = json.loads(made(result, Form.JSON, "j"))
+    (found,) = told["findings"]
+    assert [one["class"] for one in found["matches"]] == ["", "", "C-open", "C-file"]
+    assert [one["class"] for one in found["observed"]] == [""]
+    assert [one["list"] for one in told["counts"]["classes"]] == ["file", "open"]
+    assert told["left_out_classes"] == {
+        "closed": "its redistribution is forbidden",
+        "shut": "its permitted purposes lack export",
+    }
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        # the source's own word is not touched, also where an older file has it as the meaning
+        ({"meaning": "source_term", "source_term": "CAT_A"}, "CAT_A"),
+        ({"meaning": "CAT_A"}, "CAT_A"),
+        ({"meaning": "confirmed_by_source", "source_term": ""}, "confirmed by source"),
+    ],
+)
+def test_the_meaning_of_a_list(tmp_path: Path, facts: dict, said: str):
+    result = write(tmp_path, known(), **of_lists({"name": "one", "source": "S", **facts}))
+    assert said in made(result, Form.HTML).decode()
+
+
 @pytest.fixture
 def result(tmp_path: Path) -> Path:
     return write(tmp_path, *ROWS, left_out=LEFT_OUT)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from results import known, match, row, similar, unchecked, write
+from results import about, known, match, row, similar, unchecked, write
 
 from safelight.bulk.about import read_about
 from safelight.connectors.hash_files import read_hash_file
@@ -71,6 +71,23 @@ def test_a_case_whole(tmp_path: Path):
             }
         ],
     }
+
+
+def test_what_may_not_be_given_away_is_left_out_and_told(tmp_path: Path):
+    facts = {"name": "hotline", "permitted_purposes": ["match"], "redistribution": "forbidden"}
+    against = about()["matched_against"] | {"facts": [facts]}
+    mapping = {"hotline": {"A1": 1, "": 2}}
+    told = case(tmp_path, known(), mapping=mapping, matched_against=against)
+    (one,) = told["value"]
+    (medium,) = one["Media"]
+    note = (
+        "Classes, tags and categories from the list hotline are left out: its redistribution is"
+        " forbidden."
+    )
+    assert "Category" not in medium
+    assert (medium["Tags"], medium["IsSuspected"]) == ("", True)
+    assert medium["Comments"] == f"because: it is so {note}"
+    assert one["CaseMetadata"][-1] == {"PropertyName": "LeftOut", "PropertyValue": note}
 
 
 def test_version_1_3_has_its_own_context(tmp_path: Path):

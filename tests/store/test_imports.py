@@ -1,4 +1,5 @@
 import random
+import resource
 import threading
 from dataclasses import asdict
 from typing import Any
@@ -7,8 +8,8 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from safelight.errors import BadHashFile, BadInput, ListNotFound
-from safelight.model import Algorithm, HashMode, HashRow
+from safelight.errors import BadHashFile, BadInput, DiskFull, ListNotFound
+from safelight.model import Algorithm, HashMode, HashRow, VideoFrame, video_value
 from safelight.store import entries, entry_arrays, imports, lists
 from safelight.store.database import Store
 from safelight.store.imports import ImportCounts
@@ -226,3 +227,18 @@ def test_pages_follow_one_another(store: Store) -> None:
     assert [len(ids) for ids in seen] == [10, 10, 5]
     flat = [identity for ids in seen for identity in ids]
     assert flat == sorted(set(flat))
+
+
+def test_a_full_disk_for_temporary_files_is_told_and_adds_nothing(store: Store) -> None:
+    made = _make(store)
+    frames = tuple(VideoFrame(n, 100, n.to_bytes(32, "big")) for n in range(100_000))
+    row = HashRow(1, Algorithm.VPDQ, video_value(frames), None, frames=frames)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+    try:
+        with pytest.raises(DiskFull), store.transaction() as tx:
+            imports.import_entries(tx, made, [row])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    with store.transaction() as tx:
+        assert lists.count(tx, made)[Algorithm.VPDQ] == 0

@@ -163,6 +163,14 @@ def test_which_lists_are_matched_against(store: Store) -> None:
             lists.lists_for_matching(tx, ["good", name], now=NOW)
 
 
+def test_the_word_of_a_source_is_a_fact_of_its_own(store: Store) -> None:
+    with store.transaction() as tx:
+        made = lists.create(tx, _new("a", meaning="source_term", source_term="CAT_A"))
+        imports.import_entries(tx, made, [HashRow(1, Algorithm.MD5, bytes([1]) * 16)])
+        (facts,) = load_lists(tx, Sources(), now=NOW).about
+    assert (facts.meaning, facts.source_term) == ("source_term", "CAT_A")
+
+
 def test_what_is_observed_or_ignored_is_told_and_changes_no_verdict(store: Store) -> None:
     rows = {name: HashRow(1, Algorithm.MD5, bytes([n]) * 16) for n, name in enumerate("abc")}
     with store.transaction() as tx:
@@ -172,6 +180,11 @@ def test_what_is_observed_or_ignored_is_told_and_changes_no_verdict(store: Store
             if name == "b":
                 lists.set_state(tx, made, "observe")
         loaded = load_lists(tx, Sources(), now=NOW)
+        for facts in loaded.about:
+            assert (facts.permitted_purposes, facts.redistribution) == (
+                lists.get(tx, facts.name).permitted_purposes,
+                "unknown",
+            )
         lists.set_state(tx, lists.get(tx, "b"), "enabled")
         enabled = load_lists(tx, Sources(), now=NOW)
     assert (loaded.observed, loaded.ignore) == ({"b"}, {"c"})

@@ -18,6 +18,7 @@ from safelight.store import (
     lists,
     matches,
     merge,
+    origins,
     retract,
     statistics,
 )
@@ -55,6 +56,12 @@ def _said(tx: Transaction, list_: HashList) -> dict[int, list[tuple[str, str, st
         ]
         for entry in entries.page(tx, list_)[0]
     }
+
+
+def _edited(tx: Transaction, list_: HashList, **facts: Any) -> HashList:
+    now = lists.get(tx, list_.name)
+    same = {name: getattr(now, name) for name in NewList.__dataclass_fields__}
+    return lists.edit(tx, now, NewList(**{**same, **facts}))
 
 
 def _last(tx: Transaction) -> audit.AuditEvent:
@@ -235,6 +242,71 @@ def test_a_merge_may_not_widen_what_is_permitted(
         assert _last(tx).action == "list.refuse"
 
 
+OWN = {"meaning": "source_term", "source_term": "CAT_A"}
+CONFIRMED = {"meaning": "confirmed_by_source"}
+
+
+@pytest.mark.parametrize(
+    ("source", "into", "said"),
+    [
+        # what entries would be called, or do, that on their list they are not and do not
+        ({}, CONFIRMED, "said to be confirmed by source, and what is on 'one' unverified"),
+        ({}, OWN, "said to be 'CAT_A', and what is on 'one' unverified"),
+        (OWN, CONFIRMED, "said to be confirmed by source, and what is on 'one' 'CAT_A'"),
+        (OWN, {**OWN, "source_term": "CAT A"}, "said to be 'CAT A', and what is on 'one' 'CAT_A'"),
+        ({"state": "disabled"}, {}, "'one' is disabled, and 'two' is enabled"),
+        ({"state": "observe"}, {}, "'one' is only observed, and 'two' is enabled"),
+        ({"state": "disabled"}, {"state": "observe"}, "disabled, and 'two' is only observed"),
+    ],
+)
+def test_a_merge_gives_entries_no_meaning_and_no_use_that_they_lack(
+    store: Store, source: dict[str, Any], into: dict[str, Any], said: str
+) -> None:
+    with store.transaction() as tx:
+        made = [_made(tx, "one", _md5(1)), _made(tx, "two")]
+        for list_, facts in zip(made, (source, into), strict=True):
+            lists.set_state(tx, list_, facts.get("state", "enabled"))
+            _edited(tx, list_, **{name: fact for name, fact in facts.items() if name != "state"})
+        one, two = (lists.get(tx, name) for name in ("one", "two"))
+    with pytest.raises(NotPermitted, match=said), store.transaction() as tx:
+        merge.merge(tx, two, [one])
+    with store.transaction() as tx:
+        refused = _last(tx)
+        assert (refused.action, refused.detail["purpose"]) == ("list.refuse", "merge")
+        assert merge.merge(tx, two, [one], i_may="they looked").added == 1
+    with store.transaction() as tx:
+        assert _last(tx).detail["reason"] == "they looked"
+
+
+@pytest.mark.parametrize("facts", [OWN, CONFIRMED, {}])
+def test_a_merge_may_say_and_do_less(store: Store, facts: dict[str, str]) -> None:
+    with store.transaction() as tx:
+        one, same, less = (
+            _made(tx, "one", _md5(1), **facts),
+            _made(tx, "same", **facts),
+            _made(tx, "less"),
+        )
+        lists.set_state(tx, less, "disabled")
+        less = lists.get(tx, "less")
+        for into in (same, less):
+            assert merge.merge(tx, into, [one]).added == 1
+
+
+def test_what_was_taken_back_stays_so_in_a_merge_and_is_counted(store: Store) -> None:
+    with store.transaction() as tx:
+        one, two = _made(tx, "one", _md5(1, "a"), _md5(2, "b")), _made(tx, "two", _md5(1, "z"))
+        into = _made(tx, "into")
+        merge.merge(tx, into, [one])
+        retract.retract(tx, into, source="S-one", ids=["a"], at=NOW)
+        again = merge.merge(tx, into, [one])
+        assert again == merge.MergeCounts(added=0, already_there=1, retracted_here=1)
+        assert lists.count(tx, into)[Algorithm.MD5] == 1
+        # another source says it: it stands
+        both = merge.merge(tx, into, [one, two])
+        assert both == merge.MergeCounts(added=0, already_there=3, retracted_here=0)
+        assert lists.count(tx, into)[Algorithm.MD5] == 2
+
+
 def test_lists_that_do_not_go_together(store: Store) -> None:
     with store.transaction() as tx:
         one, ignore = _made(tx, "one"), _made(tx, "ignore", meaning="ignore")
@@ -252,7 +324,7 @@ def test_what_two_lists_share(store: Store) -> None:
         one = _made(tx, "one", _md5(1), _md5(2), _pdq(1))
         two = _made(tx, "two", _md5(2), _md5(3), _md5(4), _md5(5, "gone"))
         retract.retract(tx, two, source="S-two", ids=["gone"], at=NOW)
-        assert compare.differences(tx, one, two) == [
+        assert compare.differences(tx, one, two, now=NOW) == [
             Difference(algorithm=Algorithm.PDQ, only_first=1, only_second=0, both=0),
             Difference(algorithm=Algorithm.MD5, only_first=1, only_second=2, both=1),
         ]
@@ -309,6 +381,31 @@ def test_figures_of_a_list(store: Store) -> None:
     assert found.never_matched == 1
 
 
+def test_statistics_need_that_purpose_and_are_audited(store: Store) -> None:
+    with store.transaction() as tx:
+        one = _made(tx, "one", _md5(1))
+        shut = _made(tx, "shut", _md5(1), permitted_purposes=("match",))
+        _made(tx, "old", expires_at=NOW)
+        assert statistics.look(tx, one, action="list.stats", now=NOW).entries[Algorithm.MD5] == 1
+        usable, reasons = statistics.countable(tx, now=NOW)
+        assert [made.name for made in usable] == ["one"]
+        assert [reason[:60] for reason in reasons] == [
+            "The permission to use the list 'old' ended on 2026-11-24. Ag",
+            "The list 'shut' may not be used for statistics; it permits: ",
+        ]
+    with store.transaction() as tx:
+        told = [(event.action, event.detail["name"]) for event in audit.events(tx)][-3:]
+        assert told == [("list.stats", "one"), ("list.refuse", "old"), ("list.refuse", "shut")]
+    with pytest.raises(NotPermitted), store.transaction() as tx:
+        statistics.look(tx, shut, action="list.describe", now=NOW)
+    for pair in ((one, shut), (shut, one)):
+        refused = pytest.raises(NotPermitted, match="may not be used for statistics")
+        with refused, store.transaction() as tx:
+            compare.differences(tx, *pair, now=NOW)
+        with store.transaction() as tx:
+            assert _last(tx).action == "list.refuse"
+
+
 def test_matches_of_another_organisation_are_not_counted(store: Store) -> None:
     with store.transaction("alpha") as tx:
         made = _made(tx, f"m-{store._organisation}", _md5(1))
@@ -344,6 +441,62 @@ def test_an_export_that_is_refused_is_audited(
         export.check_export(tx, made, i_may=i_may, now=NOW)
     with store.transaction() as tx:
         assert _last(tx).detail["purpose"] == "export"
+
+
+@pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        # what the list they came from says now, whatever the list that has them says
+        ({}, "may not be used to export"),
+        ({**MAY, "redistribution": "forbidden"}, "redistribution is forbidden"),
+        ({**MAY, "redistribution": "permitted", "expires_at": NOW}, "ended on 2026-11-24"),
+    ],
+)
+def test_what_was_taken_from_a_list_is_given_away_only_if_that_list_permits_it(
+    store: Store, facts: dict[str, Any], said: str
+) -> None:
+    with store.transaction() as tx:
+        partner = _made(tx, "partner", _md5(1))
+        ours = _made(tx, "ours")
+        merge.merge(tx, ours, [partner])
+        _edited(tx, partner, **facts)
+        ours = _edited(tx, ours, **MAY, redistribution="permitted")
+        shown = entries.show(tx, ours, now=NOW)
+        assert (shown.whole, said in shown.reason) == (False, True)
+        assert origins.why_shortened(tx, ours, origins.origins_of(tx, ours), now=NOW)
+    refused = pytest.raises(NotPermitted, match=f"taken from 'partner'.*{said}")
+    with refused, store.transaction() as tx:
+        export.check_export(tx, ours, i_may="we may", now=NOW)
+    with store.transaction() as tx:
+        event = _last(tx)
+        assert (event.action, event.subject) == ("list.refuse", ours.subject)
+        assert said in event.detail["reason"]
+        _edited(tx, partner, **MAY, redistribution="permitted", expires_at=None)
+        export.check_export(tx, ours, now=NOW)
+        assert entries.show(tx, ours, now=NOW).whole
+
+
+def test_nobody_can_ask_a_list_that_is_gone(store: Store) -> None:
+    with store.transaction() as tx:
+        partner, ours = _made(tx, "partner", _md5(1)), _made(tx, "ours")
+        merge.merge(tx, ours, [partner])
+        lists.delete(tx, partner)
+        ours = _edited(tx, ours, **MAY, redistribution="permitted")
+        assert not entries.show(tx, ours, now=NOW).whole
+        with pytest.raises(NotPermitted, match="taken from a list that is gone"):
+            export.check_export(tx, ours, now=NOW)
+        export.check_export(tx, ours, i_may="agreed on 3 November", now=NOW)
+
+
+def test_what_was_taken_back_asks_no_list(store: Store) -> None:
+    with store.transaction() as tx:
+        partner, ours = _made(tx, "partner", _md5(1)), _made(tx, "ours", _md5(2))
+        merge.merge(tx, ours, [partner])
+        ours = _edited(tx, ours, **MAY, redistribution="permitted")
+        retract.retract(tx, ours, source="S-partner", ids=None, at=NOW)
+        export.check_export(tx, ours, now=NOW)
+        # but the retracted entry is among those that are shown
+        assert not entries.show(tx, ours, now=NOW).whole
 
 
 def test_all_that_stands_is_exported(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

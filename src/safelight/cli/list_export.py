@@ -33,7 +33,7 @@ def command(
     """Write a list to a file that only you can read: whole, or not at all.
 
     The list must permit the purpose export, must not have expired, and its redistribution must not
-    be forbidden. Hash values are confidential.
+    be forbidden; so must each list that its entries were taken from. Hash values are confidential.
     """
     with opened() as app, new_private_file(file) as write, app.transaction() as tx:
         list_ = lists.get(tx, name)

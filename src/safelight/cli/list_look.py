@@ -8,6 +8,7 @@ import typer
 from safelight.cli.list_common import USED, Name, meaning, numbers, opened
 from safelight.cli.output import Output, OutputOption, emit, print_table, say
 from safelight.clock import utc_now
+from safelight.errors import NotPermitted
 from safelight.store import entries, lists, statistics
 
 
@@ -32,7 +33,8 @@ def show(
 ) -> None:
     """One list and some of its entries, their values in full only if the list permits export.
 
-    Each look is written to the audit trail. Hash values are confidential: share them with nobody.
+    So must the lists that they were taken from, and none may forbid redistribution. Each look is
+    written to the audit trail. Hash values are confidential: share them with nobody.
     """
     with opened() as app, app.transaction() as tx:
         list_ = lists.get(tx, name)
@@ -45,7 +47,7 @@ def show(
         rows = [_entry_row(entry, whole=shown.whole) for entry in shown.entries]
         print_table("", ("entry", "algorithm", "value", "quality", "id", "class"), rows)
     if shown.entries and not shown.whole:
-        say("Values are shortened: the list does not permit their export.")
+        say(f"Values are shortened. {shown.reason}")
     if shown.following is not None:
         say(f"There are more: safelight list show {name} --after {shown.following}")
 
@@ -62,15 +64,23 @@ def count(name: Name, output: OutputOption = Output.TEXT) -> None:
 
 
 def describe(name: Name, output: OutputOption = Output.TEXT) -> None:
-    """Everything about one list but its entries."""
+    """Everything about one list but its entries; figures only if it permits statistics."""
+    reason = ""
+    found = None
     with opened() as app, app.transaction() as tx:
         list_ = lists.get(tx, name)
-        found = statistics.figures(tx, list_)
+        try:
+            found = statistics.look(tx, list_, action="list.describe", now=utc_now())
+        except NotPermitted as exc:
+            reason = str(exc)
     if output is Output.JSON:
-        emit({**list_.to_json(), "change": list_.change, **found.to_json()})
-        return
-    _print_facts(_facts(list_))
-    _print_facts(_more_facts(list_, found))
+        figures = found.to_json() if found else {}
+        emit({**list_.to_json(), "change": list_.change, **figures})
+    else:
+        _print_facts(_facts(list_))
+        _print_facts(_more_facts(list_, found) if found else iter(()))
+    if reason:
+        say(f"warning: no figures: {reason}")
 
 
 def _print_facts(facts: Iterator[tuple[str, str]]) -> None:

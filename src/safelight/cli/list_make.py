@@ -29,7 +29,7 @@ LicenceOption = Annotated[
 PurposeOption = Annotated[
     list[str] | None,
     typer.Option(
-        help="A permitted purpose: match (if none is given), export, bundle, audit, statistics;"
+        help="A permitted purpose: match and statistics (if none is given), export, bundle, audit;"
         " may be given several times."
     ),
 ]
@@ -121,26 +121,26 @@ def edit(
         emit(made.to_json())
 
 
-def enable(name: Name) -> None:
+def enable(name: Name, output: OutputOption = Output.TEXT) -> None:
     """Let scans use the list again."""
-    _set(name, "enabled")
-    say(f"The list {name!r} is enabled.")
+    _set(name, "enabled", f"The list {name!r} is enabled.", output)
 
 
-def observe(name: Name) -> None:
+def observe(name: Name, output: OutputOption = Output.TEXT) -> None:
     """Match and count the list, but let no verdict hang on it: to try a new list out."""
-    _set(name, "observe")
-    say(f"The list {name!r} is observed: its matches are counted and change no verdict.")
+    told = f"The list {name!r} is observed: its matches are counted and change no verdict."
+    _set(name, "observe", told, output)
 
 
-def disable(name: Name) -> None:
+def disable(name: Name, output: OutputOption = Output.TEXT) -> None:
     """Keep the list, but match nothing against it."""
-    _set(name, "disabled")
-    say(f"The list {name!r} is disabled.")
+    _set(name, "disabled", f"The list {name!r} is disabled.", output)
 
 
 def delete(
-    name: Name, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Delete the list with all its entries, for good."""
     with opened() as app, app.transaction() as tx:
@@ -149,11 +149,16 @@ def delete(
             ask(f"Delete the list {name!r} with {sum(lists.count(tx, list_).values()):,} entries?")
         number = lists.delete(tx, list_)
     say(f"Deleted the list {name!r} and its {number:,} entries.")
+    if output is Output.JSON:
+        emit({"list": name, "entries": number})
 
 
-def _set(name: str, state: str) -> None:
+def _set(name: str, state: str, told: str, output: Output) -> None:
     with opened() as app, app.transaction() as tx:
         lists.set_state(tx, lists.get(tx, name), state)
+    say(told)
+    if output is Output.JSON:
+        emit({"list": name, "state": state})
 
 
 def _facts(list_: lists.HashList) -> lists.NewList:

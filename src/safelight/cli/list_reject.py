@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,19 +58,16 @@ def _show_files(folder: Path, output: Output) -> None:
 
 
 def _show_rows(path: Path, limit: int, output: Output) -> None:
-    shown: list[tuple[str, ...]] = []
-    more = 0
-    for row in _rows(path):
-        if output is Output.JSON:
+    rows = _rows(path)
+    shown = list(islice(rows, limit))
+    if output is Output.JSON:
+        for row in shown:
             emit(row)
-        elif len(shown) < limit:
-            shown.append((str(row.get("line")), str(row.get("reason")), str(row.get("text"))))
-        else:
-            more += 1
-    if output is Output.TEXT:
-        print_table("", ("line", "reason", "row"), shown)
-        if more:
-            say(f"There are {more:,} more: say --limit {limit + more}")
+    else:
+        cells = [tuple(str(row.get(name)) for name in ("line", "reason", "text")) for row in shown]
+        print_table("", ("line", "reason", "row"), cells)
+    if more := sum(1 for _ in rows):
+        say(f"There are {more:,} more: say --limit {limit + more}")
 
 
 def _found(folder: Path, which: str) -> Path:

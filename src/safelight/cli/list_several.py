@@ -1,6 +1,7 @@
 """Merge and compare lists, take back what a source said, and count."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -8,10 +9,11 @@ import typer
 from safelight.cli.list_common import Name, numbers, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, print_table, say
 from safelight.clock import utc_now
-from safelight.errors import BadInput, NotPermitted
-from safelight.store import compare, lists, statistics
+from safelight.errors import BadInput
+from safelight.store import compare, lists, origins, statistics
 from safelight.store import merge as merging
 from safelight.store import retract as retracting
+from safelight.store.transaction import Transaction
 
 _DIGITS_SHOWN = 8
 
@@ -19,21 +21,36 @@ _DIGITS_SHOWN = 8
 def merge(
     into: Annotated[str, typer.Argument(metavar="INTO", help="The list that is filled.")],
     names: Annotated[list[str], typer.Argument(metavar="LIST", help="Lists to take from.")],
+    i_may: Annotated[
+        str,
+        typer.Option(
+            "--i-may",
+            metavar="REASON",
+            help="Why entries may get a meaning, or be used, as on their list they are not; kept in"
+            " the audit trail.",
+        ),
+    ] = "",
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Add the entries of other lists to one, with who said what; the others stay as they are.
 
-    INTO must not permit more than the lists it takes from.
+    INTO must not permit more than the lists it takes from, and without --i-may not say more of its
+    entries or be used where these are not. What its source took back on INTO stays so.
     """
     with opened() as app, app.transaction() as tx:
-        target = lists.get(tx, into)
-        counts = merging.merge(tx, target, [lists.get(tx, name) for name in dict.fromkeys(names)])
+        target, others = lists.get(tx, into), [lists.get(tx, name) for name in dict.fromkeys(names)]
+        counts = merging.merge(tx, target, others, i_may=i_may)
     say(
         f"{count_of(counts.added, 'entry', 'entries')} added to {into!r}, "
         f"{counts.already_there:,} already there."
     )
+    if counts.retracted_here:
+        say(
+            f"warning: {count_of(counts.retracted_here, 'entry', 'entries')} retracted here, not"
+            " added. Import a file that says it again to let it stand."
+        )
     if output is Output.JSON:
-        emit({"list": into, "added": counts.added, "already_there": counts.already_there})
+        emit({"list": into, **asdict(counts)})
 
 
 def diff(
@@ -44,12 +61,15 @@ def diff(
     ] = 0,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """What two lists share, and what only one has; values in full if that list permits export."""
+    """What two lists share, and what only one has; values in full if that list permits export.
+
+    Both must permit statistics.
+    """
     with opened() as app, app.transaction() as tx:
         one, other = lists.get(tx, first), lists.get(tx, second)
-        found = compare.differences(tx, one, other, shown=show)
+        found = compare.differences(tx, one, other, shown=show, now=utc_now())
         sided = list(compare.one_sided(tx, one, other, limit=show)) if show else []
-    whole = {True: _exportable(one), False: _exportable(other)}
+        whole = {True: _is_shown(tx, one), False: _is_shown(tx, other)} if sided else {}
     if output is Output.JSON:
         for row in found:
             emit({name: getattr(row, name) for name in row.__dataclass_fields__})
@@ -81,11 +101,28 @@ def stats(
     most: Annotated[int, typer.Option(min=0, max=1000, help="Most-matched entries shown.")] = 10,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Sizes, overlaps, sources, ages; which entries matched most, and how many never did."""
+    """Sizes, overlaps, sources, ages; which entries matched most, and how many never did.
+
+    Lists that do not permit the purpose statistics are left out, and named.
+    """
     with opened() as app, app.transaction() as tx:
-        chosen = lists.all_lists(tx) if name is None else [lists.get(tx, name)]
-        found = {one.name: statistics.figures(tx, one, most=most) for one in chosen}
-        shared = [one for one in compare.overlaps(tx) if name in (None, one.first, one.second)]
+        now = utc_now()
+        chosen = None if name is None else lists.get(tx, name)
+        if chosen is not None:
+            lists.permit(tx, chosen, purpose="statistics", now=now)
+        usable, reasons = statistics.countable(tx, now=now)
+        found = {
+            one.name: statistics.look(tx, one, action="list.stats", most=most, now=now)
+            for one in ([chosen] if chosen else usable)
+        }
+        names = {one.name for one in usable}
+        shared = [
+            one
+            for one in compare.overlaps(tx)
+            if name in (None, one.first, one.second) and {one.first, one.second} <= names
+        ]
+    for reason in reasons:
+        say(f"warning: left out: {reason}")
     if output is Output.JSON:
         for one, figures in found.items():
             emit({"list": one, **figures.to_json()})
@@ -163,12 +200,8 @@ def _titled(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]])
     print_table("", heads, rows)
 
 
-def _exportable(list_: lists.HashList) -> bool:
-    try:
-        lists.check_use(list_, purpose="export", now=utc_now())
-    except NotPermitted:
-        return False
-    return True
+def _is_shown(tx: Transaction, list_: lists.HashList) -> bool:
+    return not origins.why_shortened(tx, list_, origins.origins_of(tx, list_), now=utc_now())
 
 
 def _value(value: bytes, *, whole: bool) -> str:

@@ -13,7 +13,9 @@ from safelight.connectors.vics_out import Version
 from safelight.errors import BadInput, CorruptFile
 from safelight.files import show_path
 from safelight.report.gather import DEFAULT_MOST
+from safelight.report.show import plain
 from safelight.report.vics import read_mapping
+from safelight.report.withheld import notes, withheld
 from safelight.report.write import Form, write_report
 
 EPILOG = """\b
@@ -68,6 +70,8 @@ def command(
     refuse_inside([path_of(root) for root in about["asked"]["roots"]], out, "the report")
     mapping = read_mapping(categories) if categories else None
     write_report(result, about, out, form, most=most, version=vics_version, mapping=mapping)
+    for note in notes(withheld(about)) if form.is_for_programs else ():
+        say(f"warning: {plain(note)}")
     if about["complete"] is not True:
         say("warning: the scan is not complete; the report says so.")
     say(f"Report: {show_path(out)}")

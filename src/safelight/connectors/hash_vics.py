@@ -108,7 +108,7 @@ def vics_rows(
     stream = JsonStream(read)
     try:
         for key in stream.keys():  # noqa: SIM118 - a stream is no mapping
-            if key == "value" and stream.peek() == "[":
+            if key.lower() == "value" and stream.peek() == "[":
                 yield from _elements(stream, media)
             else:
                 media.note(key, stream.value())

@@ -58,7 +58,10 @@ class ListFacts:
     name: str
     source: str
     meaning: str
+    source_term: str  # the source's own word; empty but where that is the meaning
     licence: str  # unknown where nobody said
+    permitted_purposes: tuple[str, ...]  # of a hash file: unknown
+    redistribution: str
     change: int  # of the list; 0: a hash file
     entries: int
     digest: str
@@ -90,7 +93,10 @@ class _Named:
     name: str
     source: str = ""
     meaning: str = "unverified"
+    source_term: str = ""
     licence: str = "unknown"
+    permitted_purposes: tuple[str, ...] = ("unknown",)
+    redistribution: str = "unknown"
     change: int = 0
     is_observed: bool = False
     is_ignored: bool = False
@@ -138,8 +144,11 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
         _Named(
             name=one.name,
             source=one.source,
-            meaning=one.source_term or one.meaning,
+            meaning=one.meaning,
+            source_term=one.source_term,
             licence=one.licence,
+            permitted_purposes=one.permitted_purposes,
+            redistribution=one.redistribution,
             change=one.change,
             is_observed=one.state == "observe",
             is_ignored=one.meaning == "ignore",
@@ -204,7 +213,10 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             name=one.name,
             source=one.source,
             meaning=one.meaning,
+            source_term=one.source_term,
             licence=one.licence,
+            permitted_purposes=one.permitted_purposes,
+            redistribution=one.redistribution,
             change=one.change,
             entries=tally.entries(number),
             digest=tally.digest(number),

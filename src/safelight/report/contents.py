@@ -165,7 +165,7 @@ def _lists(about: Mapping[str, Any]) -> Iterator[Block]:
 
 def _list(one: Mapping[str, Any]) -> tuple[Cell, ...]:
     change = [f"as of its change {one['change']}"] if one.get("change") else []
-    meaning = _told(one.get("meaning")).replace("_", " ")
+    meaning = _told(one.get("source_term")) or words.meaning(_told(one.get("meaning")))
     licence = f"licence: {_told(one.get('licence'))}"
     return (
         Cell([_told(one.get("name"))]),

@@ -3,13 +3,14 @@
 import base64
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 from typing import Any
 
 from safelight.bulk.rows import is_unchecked, path_of
 from safelight.report.gather import Row, is_found, rows_of
 from safelight.report.show import name_of, visible
+from safelight.report.withheld import without_classes
 
 COLUMNS = (
     *("verdict", "fully_checked", "place", "path_base64", "exhibit", "kind", "format", "size"),
@@ -24,10 +25,11 @@ _MATCH = (
 )
 
 
-def csv_report(result: Path) -> Iterator[str]:
-    """The table in pieces; streamed, whatever its length."""
+def csv_report(result: Path, *, withheld: Container[str] = ()) -> Iterator[str]:
+    """The table in pieces, without classes of lists `withheld`; streamed, whatever its length."""
     yield _line(COLUMNS)
-    for row in rows_of(result):
+    for whole in rows_of(result):
+        row = without_classes(whole, withheld)
         if is_found(row):
             for match in row["matches"]:
                 yield _line(_cells(row, match))

@@ -14,6 +14,7 @@ from safelight.files import show_path
 from safelight.model import Algorithm, Verdict
 from safelight.report.gather import Row, is_found, rows_of
 from safelight.report.show import name_of, plain, visible
+from safelight.report.withheld import Withheld, notes, withheld, without_classes
 
 Mapping = dict[str, dict[str, int]]  # list -> class by its source -> category
 
@@ -53,14 +54,16 @@ def _number(untrusted_number: object) -> int:
 def vics_report(result: Path, about: About, version: Version, mapping: Mapping) -> Iterator[str]:
     """The case file, in pieces; BadInput where the rows lack the MD5 that VICS goes by."""
     found: dict[str, _Medium] = {}
+    left_out = withheld(about)
+    kept = {name: classes for name, classes in mapping.items() if name not in left_out}
     try:
         for row in rows_of(result):
             if is_found(row):
                 _take(found, row)
-        media = [_vics_medium(one, mapping) for one in found.values()]
+        media = [_vics_medium(one, kept, left_out) for one in found.values()]
     except (KeyError, TypeError, ValueError, IndexError) as exc:
         raise CorruptFile(f"{show_path(result)}: not the rows of a scan.") from exc
-    return vics_case(_case(about), media, version)
+    return vics_case(_case(about, left_out), media, version)
 
 
 @dataclass(slots=True)
@@ -80,9 +83,11 @@ def _take(found: dict[str, _Medium], row: Row) -> None:
     found.setdefault(row["sha256"], _Medium(row)).files.append(_file(row))
 
 
-def _vics_medium(medium: _Medium, mapping: Mapping) -> VicsMedium:
-    row = medium.row
+def _vics_medium(medium: _Medium, mapping: Mapping, left_out: Withheld) -> VicsMedium:
+    row = without_classes(medium.row, left_out)
     category, conflict = _category(row, mapping)
+    lists = {match["list"] for match in row["matches"]}
+    comments = [*row["reasons"], *notes({name: left_out[name] for name in lists & {*left_out}})]
     hashes = [("SHA256", row["sha256"])]
     if row.get("pdq"):
         hashes.append(("PDQ", row["pdq"]))
@@ -96,7 +101,7 @@ def _vics_medium(medium: _Medium, mapping: Mapping) -> VicsMedium:
         category=category,
         suspected=category is None,
         tags=_tags(row["matches"]),
-        comments=" ".join([*map(plain, row["reasons"]), *([conflict] if conflict else [])]),
+        comments=" ".join([*map(plain, comments), *([conflict] if conflict else [])]),
     )
 
 
@@ -145,7 +150,7 @@ def _seven_decimals(time: str) -> str:
     return "" if time.startswith("@") or len(time) != 30 else time[:27] + "Z"
 
 
-def _case(about: About) -> VicsCase:
+def _case(about: About, left_out: Withheld) -> VicsCase:
     digest = str(about["results"].get("sha256"))
     runs = about["runs"]
     ended = str(runs[-1].get("ended") or "") if runs else ""
@@ -153,6 +158,7 @@ def _case(about: About) -> VicsCase:
         "Authority": about.get("authority"),
         "ResultsSHA256": digest,
         "HashesFingerprint": about["matched_against"].get("fingerprint"),
+        "LeftOut": " ".join(notes(left_out)),
     }
     return VicsCase(
         case_id="-".join((digest[:8], digest[8:12], digest[12:16], digest[16:20], digest[20:32])),

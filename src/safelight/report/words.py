@@ -82,6 +82,17 @@ SCALES = (
 )
 
 
+_MEANINGS = {
+    "confirmed_by_source": "confirmed by source",
+    "source_term": "the source's own word",
+}
+
+
+def meaning(code: str) -> str:
+    """What being on a list means; what is no code of ours is a source's word, and stays so."""
+    return _MEANINGS.get(code, code)
+
+
 def code_meaning(code: str) -> str:
     """What a not-checked code says; of an item checked in part, what each of its flags says."""
     if code in REASONS:

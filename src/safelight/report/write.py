@@ -15,6 +15,7 @@ from safelight.report.html import html_report
 from safelight.report.summary import json_report
 from safelight.report.table import csv_report
 from safelight.report.vics import Mapping, vics_report
+from safelight.report.withheld import withheld
 
 
 class Form(StrEnum):
@@ -25,6 +26,11 @@ class Form(StrEnum):
     CSV = "csv"
     JSON = "json"
     VICS = "vics"
+
+    @property
+    def is_for_programs(self) -> bool:
+        """Made to be read into other programs, so that no class is in it that must stay here."""
+        return self in (Form.CSV, Form.JSON, Form.VICS)
 
 
 def write_report(
@@ -49,7 +55,7 @@ def write_report(
         elif form is Form.JSON:
             pieces = json_report(gather(result, about, most=0), result)
         elif form is Form.CSV:
-            pieces = csv_report(result)
+            pieces = csv_report(result, withheld=withheld(about))
         else:
             pieces = vics_report(result, about, version, mapping or {})
         for piece in pieces:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
 import sqlalchemy as sa
 
 from safelight.model import Algorithm
-from safelight.store.lists import HashList
+from safelight.store.lists import HashList, permit
 from safelight.store.tables import entry, hash_list
 from safelight.store.transaction import Transaction
 
@@ -56,12 +57,15 @@ class Overlap:
 
 
 def differences(
-    tx: Transaction, one: HashList, other: HashList, *, shown: int = 0
+    tx: Transaction, one: HashList, other: HashList, *, shown: int = 0, now: datetime
 ) -> list[Difference]:
     """The numbers for every algorithm that one of the lists has entries of; audited.
 
-    `shown` is up to how many entries a person is shown besides.
+    `shown` is up to how many entries a person is shown besides. Raise NotPermitted, audited, where
+    a list does not permit statistics.
     """
+    for list_ in (one, other):
+        permit(tx, list_, purpose="statistics", now=now)
     facts = {"one": one.id, "other": other.id, "organisation": tx.organisation}
     rows = tx.connection.execute(sa.text(_COUNTS + "GROUP BY algorithm"), facts)
     found = {

@@ -8,9 +8,9 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from safelight.errors import NotPermitted
 from safelight.model import Algorithm
-from safelight.store.lists import HashList, check_use
+from safelight.store.lists import HashList
+from safelight.store.origins import why_shortened
 from safelight.store.tables import entry, entry_assertion, entry_frame
 from safelight.store.transaction import Transaction
 
@@ -83,6 +83,7 @@ class Shown:
     entries: tuple[Entry, ...]
     following: int | None  # the `after` of the next page, if any
     whole: bool
+    reason: str = ""  # why not whole
 
 
 def show(
@@ -90,17 +91,24 @@ def show(
 ) -> Shown:
     """A page for a person to look at, audited: whole values are an export, which must be permitted.
 
-    Where the list does not permit that purpose, or no longer, the values are to be shortened.
+    Where the list, or one that entries of the page came from, does not permit that, or no longer,
+    the values are to be shortened.
     """
-    try:
-        check_use(list_, purpose="export", now=now)
-        whole = True
-    except NotPermitted:
-        whole = False
     found, following = page(tx, list_, after=after, limit=limit)
+    reason = why_shortened(tx, list_, _origins(found), now=now)
     facts = {"name": list_.name, "after": after, "entries": len(found)}
-    tx.record("list.export" if whole else "list.show", list_.subject, **facts)
-    return Shown(entries=tuple(found), following=following, whole=whole)
+    tx.record("list.show" if reason else "list.export", list_.subject, **facts)
+    return Shown(entries=tuple(found), following=following, whole=not reason, reason=reason)
+
+
+def _origins(entries: Sequence[Entry]) -> set[str]:
+    """The lists that entries were taken from; a retracted entry is shown as well, and has one."""
+    return {
+        said.derived_from
+        for one in entries
+        for said in one.assertions
+        if said.derived_from and (one.retracted or said.retracted_at is None)
+    }
 
 
 def page(

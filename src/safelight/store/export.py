@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from safelight.errors import BadInput, NotPermitted
 from safelight.model import Algorithm, VideoFrame
 from safelight.store.entries import Entry, page
-from safelight.store.lists import HashList, permit
+from safelight.store.lists import HashList
+from safelight.store.origins import origins_of, why_not_given
 from safelight.store.tables import entry_frame
 from safelight.store.transaction import Transaction
 
@@ -27,19 +28,13 @@ class Exported:
 def check_export(tx: Transaction, list_: HashList, *, i_may: str = "", now: datetime) -> None:
     """Raise NotPermitted, audited, when the list may not be given away now.
 
-    Where nobody noted whether it may be passed on, `i_may` must say why it may.
+    The lists its entries were taken from are asked too. Where nobody noted whether one of these may
+    be passed on, or one is gone, `i_may` must say why it may.
     """
-    permit(tx, list_, purpose="export", now=now)
     if i_may and not i_may.isprintable():
         raise BadInput("The reason cannot be kept: give printable characters, on one line.")
-    reason = ""
-    if list_.redistribution == "forbidden":
-        reason = f"The list {list_.name!r} may not be given away: its redistribution is forbidden."
-    elif list_.redistribution == "unknown" and not i_may.strip():
-        reason = (
-            f"Nobody noted whether the list {list_.name!r} may be given away. Find out and note it "
-            f"(safelight list edit {list_.name} --redistribution), or say with --i-may why you may."
-        )
+    origins = origins_of(tx, list_)
+    reason = next(why_not_given(tx, list_, origins, i_may=i_may, now=now), "")
     if reason:
         facts = {"name": list_.name, "purpose": "export", "reason": reason}
         tx.record_refusal("list.refuse", list_.subject, **facts)

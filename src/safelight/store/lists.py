@@ -25,7 +25,7 @@ class NewList:
     meaning: str = "unverified"
     source_term: str = ""  # the source's own word; with the meaning source_term, and only then
     licence: str = "unknown"
-    permitted_purposes: tuple[str, ...] = ("match",)
+    permitted_purposes: tuple[str, ...] = ("match", "statistics")
     redistribution: str = "unknown"
     contract_reference: str = "unknown"
     expires_at: datetime | None = None  # None: no end was agreed
@@ -89,6 +89,15 @@ def get(tx: Transaction, name: str) -> HashList:
     if row is None:
         raise ListNotFound(f"There is no list named {name!r}. {_names(tx)}")
     return _from_row(row)
+
+
+def by_subject(tx: Transaction, subjects: Iterable[str]) -> dict[str, HashList]:
+    """Of lists that the audit trail or an assertion names, those that are still there."""
+    wanted = set(subjects)
+    if not wanted:
+        return {}
+    found = map(_from_row, tx.connection.execute(_mine(tx)).mappings())
+    return {list_.subject: list_ for list_ in found if list_.subject in wanted}
 
 
 def all_lists(tx: Transaction) -> list[HashList]:
@@ -165,9 +174,8 @@ def check_use(list_: HashList, *, purpose: str = "match", now: datetime) -> None
         )
     if purpose not in list_.permitted_purposes:
         allowed = ", ".join(list_.permitted_purposes) or "nothing"
-        raise NotPermitted(
-            f"The list {list_.name!r} may not be used to {purpose}; it permits: {allowed}."
-        )
+        use = "for statistics" if purpose == "statistics" else f"to {purpose}"
+        raise NotPermitted(f"The list {list_.name!r} may not be used {use}; it permits: {allowed}.")
     if purpose == "match" and list_.state == "disabled":
         raise NotPermitted(
             f"The list {list_.name!r} is disabled. Enable it with: "

@@ -1,7 +1,7 @@
 """Lists merged into one, with who said what of each entry, and from which list it was taken."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +55,12 @@ AND entry.organisation = :organisation AND (
 )
 """
 
+_STILL_SILENT = """
+SELECT count(*) FROM entry AS there JOIN entry AS old USING (algorithm, value)
+WHERE there.list = :into AND there.organisation = :organisation AND there.retracted
+AND old.list = :list AND old.organisation = :organisation AND NOT old.retracted
+"""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MergeCounts:
@@ -62,16 +68,23 @@ class MergeCounts:
 
     added: int
     already_there: int
+    retracted_here: int = 0  # their sources took them back on `into`: they stay so
 
 
-def merge(tx: Transaction, into: HashList, lists: Sequence[HashList]) -> MergeCounts:
+def merge(
+    tx: Transaction, into: HashList, lists: Sequence[HashList], *, i_may: str = ""
+) -> MergeCounts:
     """Add to `into` what stands of the lists, which stay as they are.
 
-    Assertions keep their source, id, class and time, and name the list they were taken from. Raise
-    NotPermitted when `into` permits more than one of the lists does; that is audited.
+    Assertions keep their source, id, class and time, and name the list they were taken from. What a
+    source took back on `into` stays so: a merge brings no new word of that source. Raise
+    NotPermitted, audited, when `into` permits more than one of the lists does; and where its
+    entries would mean or do more there than on their list, unless `i_may` says why they may.
     """
+    if i_may and not i_may.isprintable():
+        raise BadInput("The reason cannot be kept: give printable characters, on one line.")
     for list_ in lists:
-        _check(tx, into, list_)
+        _check(tx, into, list_, i_may=i_may)
     tx.connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))
     added = already_there = 0
     change = next_change(tx, into)
@@ -85,11 +98,21 @@ def merge(tx: Transaction, into: HashList, lists: Sequence[HashList]) -> MergeCo
         }
         new, old = _merge_one(tx.connection, facts)
         added, already_there = added + new, already_there + old
-    counts = MergeCounts(added=added, already_there=already_there)
+    silent = _still_silent(tx, into, lists)
+    counts = MergeCounts(added=added, already_there=already_there - silent, retracted_here=silent)
     merged = [{"name": list_.name, "list": list_.subject} for list_ in lists]
-    details: dict[str, Any] = {"added": added, "already_there": already_there}
+    details: dict[str, Any] = {**asdict(counts), **({"reason": i_may} if i_may else {})}
     tx.record("list.merge", into.subject, name=into.name, merged=merged, change=change, **details)
     return counts
+
+
+def _still_silent(tx: Transaction, into: HashList, lists: Sequence[HashList]) -> int:
+    """How many entries of the lists are on `into`, but were taken back there."""
+    facts = {"organisation": tx.organisation, "into": into.id}
+    counts = (
+        tx.connection.scalar(sa.text(_STILL_SILENT), {**facts, "list": list_.id}) for list_ in lists
+    )
+    return sum(int(number or 0) for number in counts)
 
 
 def _merge_one(connection: sa.Connection, facts: dict[str, Any]) -> tuple[int, int]:
@@ -102,7 +125,7 @@ def _merge_one(connection: sa.Connection, facts: dict[str, Any]) -> tuple[int, i
     return new, every - new
 
 
-def _check(tx: Transaction, into: HashList, list_: HashList) -> None:
+def _check(tx: Transaction, into: HashList, list_: HashList, *, i_may: str) -> None:
     if list_.id == into.id:
         raise BadInput(f"The list {into.name!r} cannot be merged into itself.")
     if (into.meaning == "ignore") != (list_.meaning == "ignore"):
@@ -110,16 +133,48 @@ def _check(tx: Transaction, into: HashList, list_: HashList) -> None:
             f"Of {into.name!r} and {list_.name!r} only one has the meaning ignore: what is to be "
             "found and what is to be passed over do not go on one list."
         )
-    too_much = _laxer(into, list_)
-    if too_much:
+    reason = ""
+    if too_much := _laxer(into, list_):
         reason = (
             f"The list {into.name!r} permits more than {list_.name!r} does: {too_much}. Narrow it "
             f"first with: safelight list edit {into.name}"
         )
+    elif not i_may.strip() and (more := _says_more(into, list_) or _does_more(into, list_)):
+        reason = f"{more}, or say with --i-may why they may."
+    if reason:
         tx.record_refusal(
             "list.refuse", list_.subject, name=list_.name, purpose="merge", reason=reason
         )
         raise NotPermitted(reason)
+
+
+def _says_more(into: HashList, list_: HashList) -> str:
+    """What `into` says of entries and the list does not; empty if nothing."""
+    said = (into.meaning, into.source_term)
+    if into.meaning == "unverified" or said == (list_.meaning, list_.source_term):
+        return ""
+    return (
+        f"What is on {into.name!r} is said to be {_meaning(into)}, and what is on {list_.name!r}"
+        f" {_meaning(list_)}: entries would be called what nobody called them. Merge into a list"
+        " whose meaning is unverified"
+    )
+
+
+def _meaning(list_: HashList) -> str:
+    return repr(list_.source_term) if list_.source_term else list_.meaning.replace("_", " ")
+
+
+def _does_more(into: HashList, list_: HashList) -> str:
+    """That entries which no verdict hangs on would have one hang on them; empty if not so."""
+    order = ("disabled", "observe", "enabled")
+    if order.index(into.state) <= order.index(list_.state):
+        return ""
+    states = {"disabled": "disabled", "observe": "only observed", "enabled": "enabled"}
+    return (
+        f"The list {list_.name!r} is {states[list_.state]}, and {into.name!r} is"
+        f" {states[into.state]}: its entries would be used as they are not now. Enable it first"
+        f" (safelight list enable {list_.name})"
+    )
 
 
 def _laxer(into: HashList, list_: HashList) -> str:

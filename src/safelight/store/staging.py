@@ -7,10 +7,13 @@ what the source says of it. The driver's own row writer takes several times as l
 import struct
 import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
 from typing import IO, Any
 
 import sqlalchemy as sa
 
+from safelight.files import disk_errors
 from safelight.model import Algorithm, HashRow, VideoFrame
 from safelight.store.tables import (
     MODE_NOT_APPLICABLE,
@@ -43,13 +46,12 @@ _READ = 1 << 20  # bytes
 def stage(connection: sa.Connection, rows: Iterable[HashRow]) -> tuple[int, int]:
     """Make the staging tables and fill them; return the number of rows, and of videos' frames."""
     connection.execute(sa.text(_MAKE))
-    with tempfile.TemporaryFile(prefix="safelight-frames-") as spool:
+    with closing(_Spool()) as spool:
         packer = _Packer(spool)
         _copy(connection, "staged", packer.pieces(rows))
         if packer.frames:
             connection.execute(sa.text(_MAKE_FRAMES))
-            spool.seek(0)
-            _copy(connection, "staged_frame", iter(lambda: spool.read(_READ), b""))
+            _copy(connection, "staged_frame", spool.pieces())
             connection.execute(sa.text("ANALYZE staged_frame"))
     connection.execute(sa.text("ANALYZE staged"))
     return packer.rows, packer.frames
@@ -64,10 +66,40 @@ def _copy(connection: sa.Connection, table: str, pieces: Iterable[bytes]) -> Non
         copy.write(_END)
 
 
+class _Spool:
+    """A private file in the folder for temporary files, gone when closed; DiskFull, BadPath."""
+
+    def __init__(self) -> None:
+        with disk_errors(Path("TMPDIR")):  # which is written to before it is chosen
+            self._folder = Path(tempfile.gettempdir())
+        with disk_errors(self._folder):
+            self._file: IO[bytes] = tempfile.TemporaryFile(  # noqa: SIM115 - `close` closes it
+                prefix="safelight-frames-", buffering=_READ
+            )
+
+    def write(self, data: bytes) -> None:
+        with disk_errors(self._folder):
+            self._file.write(data)
+
+    def pieces(self) -> Iterator[bytes]:
+        with disk_errors(self._folder):
+            self._file.seek(0)
+        while piece := self._read():
+            yield piece
+
+    def _read(self) -> bytes:
+        with disk_errors(self._folder):
+            return self._file.read(_READ)
+
+    def close(self) -> None:
+        with disk_errors(self._folder):
+            self._file.close()
+
+
 class _Packer:
     """Packs rows; the frames of videos, which go into another table, wait in a private file."""
 
-    def __init__(self, spool: IO[bytes]) -> None:
+    def __init__(self, spool: _Spool) -> None:
         self.rows = self.frames = 0
         self._spool = spool
         self._beginnings: dict[tuple[object, ...], bytes] = {}
@@ -102,11 +134,12 @@ class _Packer:
         return made
 
     def _spool_frames(self, value: bytes, frames: Iterable[VideoFrame]) -> None:
-        for number, (milliseconds, quality, frame) in enumerate(frames):
-            self._spool.write(
-                _FRAME.pack(5, 32, value, 4, number, 4, milliseconds, 2, quality, 32, frame)
-            )
-            self.frames += 1
+        packed = [
+            _FRAME.pack(5, 32, value, 4, number, 4, milliseconds, 2, quality, 32, frame)
+            for number, (milliseconds, quality, frame) in enumerate(frames)
+        ]
+        self._spool.write(b"".join(packed))
+        self.frames += len(packed)
 
 
 def _text(text: str) -> bytes:

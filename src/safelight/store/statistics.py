@@ -7,8 +7,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from safelight.errors import NotPermitted
 from safelight.model import Algorithm
-from safelight.store.lists import HashList
+from safelight.store.lists import HashList, all_lists, permit
 from safelight.store.tables import entry, entry_assertion, entry_match_count
 from safelight.store.transaction import Transaction
 
@@ -73,6 +74,27 @@ class Figures:
             "never_matched": self.never_matched,
             "most_matched": [matched.to_json() for matched in self.most_matched],
         }
+
+
+def look(
+    tx: Transaction, list_: HashList, *, action: str, most: int = 10, now: datetime
+) -> Figures:
+    """`figures` for a person, audited as this action; raise NotPermitted, audited."""
+    permit(tx, list_, purpose="statistics", now=now)
+    tx.record(action, list_.subject, name=list_.name)
+    return figures(tx, list_, most=most)
+
+
+def countable(tx: Transaction, *, now: datetime) -> tuple[list[HashList], list[str]]:
+    """The lists that permit statistics, by name, and why any other does not, which is audited."""
+    usable, reasons = [], []
+    for list_ in all_lists(tx):
+        try:
+            permit(tx, list_, purpose="statistics", now=now)
+            usable.append(list_)
+        except NotPermitted as exc:
+            reasons.append(str(exc))
+    return usable, reasons
 
 
 def figures(tx: Transaction, list_: HashList, *, most: int = 10) -> Figures:
