@@ -125,7 +125,7 @@ def test_frames_of_low_quality_count_on_neither_side():
     black = video(query[4:], quality=5)
     assert found(Matcher(["demo"], [some]), black) == []
     answer = judge(black, [], POLICY)
-    assert answer.reasons[0].startswith("low_quality: no frame of the video")
+    assert answer.reasons[0].startswith("nothing_compared: no frame of the video")
 
 
 @pytest.mark.parametrize("turn", range(8))
