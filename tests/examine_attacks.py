@@ -54,6 +54,12 @@ def walk(
             ctypes.string_at(0)
         if act == "lie" and not failed:
             yield {"item": {"picture": 5}, "number": number, "members": members}
+        if act == "back" and not failed:
+            yield {
+                "item": {**ABOUT, "code": "empty", "detail": ""},
+                "number": 0,
+                "members": members,
+            }
         item = {**ABOUT, "code": failed or "not_a_picture", "detail": ""}
         yield {"item": item, "number": number, "members": members}
     container = {"members": len(acts), "flags": []}

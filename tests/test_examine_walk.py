@@ -84,6 +84,15 @@ def test_a_member_that_ends_the_child_is_digested_and_passed(hostile: Examiner) 
     ]
 
 
+def test_a_member_does_not_come_twice(hostile: Examiner) -> None:
+    assert told(walked(hostile, "a", "back", "b")) == [
+        ("a", "not_a_picture", True),
+        ("back", "crashed", True),
+        ("b", "not_a_picture", True),
+        ("", "container", True),
+    ]
+
+
 def test_a_crash_outside_of_any_member_is_the_file_s(hostile: Examiner) -> None:
     items = walked(hostile, "a", "crash-unannounced", "b")
     assert told(items) == [("a", "not_a_picture", True), ("", "crashed", True)]

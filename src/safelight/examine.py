@@ -6,7 +6,7 @@ NumPy are no business of a parent, which starts sooner without them.
 
 import os
 import stat
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
@@ -30,10 +30,12 @@ from safelight.model import (
     Depth,
     Examined,
     FrameHashes,
+    FrameSampling,
     ImageHashes,
     Item,
     Member,
     NotChecked,
+    VideoHashes,
 )
 from safelight.sandbox.far import FarFile
 from safelight.sandbox.limits import Limits
@@ -135,23 +137,34 @@ class Examiner:
         *_, last = self.walk(fd, Depth(mode=depth.mode, video=depth.video, archives=False))
         return last.examined
 
-    def walk(self, fd: int | FarFile, depth: Depth) -> Iterator[Item]:
+    def walk(
+        self,
+        fd: int | FarFile,
+        depth: Depth,
+        *,
+        in_full: Callable[[Examined], bool] | None = None,
+    ) -> Iterator[Item]:
         """Hash every item of the open file `fd`, the file itself last; its position may be moved.
 
         A failure is a value: NotChecked. A file or member whose decoding crashes, hangs or eats
         memory still gets its digests, so that it is found by them. Raises SandboxUnavailable when
         children cannot be started.
+
+        `in_full` is asked about every video in the file of which key frames alone were hashed:
+        whether it is to be looked at again, one frame a second, before it is given.
         """
         size = _size_of(fd)
         if size is None:
             yield Item(examined=not_checked("not_a_file"))
             return
-        walk = _Walk(depth, self._graded)
+        walk = _Walk(depth, self._graded, in_full)
         while True:
             request = request_for(depth, self._limits) | self._more | walk.resumption()
             try:
                 last = yield from walk.read(self._stream(fd, request, size))
                 break
+            except _LookAgain:
+                continue
             except ChildFailed as exc:
                 yield from walk.fail(exc)
                 if walk.is_over:
@@ -213,6 +226,10 @@ def last_of(answers: Generator[dict[str, Any], None, dict[str, Any]]) -> dict[st
             return last
 
 
+class _LookAgain(Exception):
+    """The walk is to be taken up again at the member that came last, which is wanted in full."""
+
+
 @dataclass(slots=True)
 class _Begun:
     """The member that the child said it would now examine."""
@@ -227,9 +244,11 @@ class _Walk:
 
     depth: Depth
     graded: "Graded | None" = None
+    in_full: Callable[[Examined], bool] | None = None
     begun: _Begun | None = None
     _start: int = 0  # the number of the next member wanted
     _failed: ChildFailed | None = None  # what happened to member _start, which is to be digested
+    _full: int = -1  # the number of the member that is looked at in full
     _crashes: int = 0
     _frames: list[FrameHashes] = field(default_factory=list)
 
@@ -237,7 +256,7 @@ class _Walk:
         """The part of the request that says where to go on."""
         self.begun, self._frames = None, []
         failed = None if self._failed is None else self._failed.code
-        return {"start": self._start, "failed": failed}
+        return {"start": self._start, "failed": failed, "in_full": self._full == self._start}
 
     def read(
         self, untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]]
@@ -250,8 +269,17 @@ class _Walk:
                 except StopIteration as stop:
                     return self._examined(stop.value, self.depth)
                 item = self._take(untrusted_part)
-                if item is not None:
-                    yield item
+                if item is None:
+                    continue
+                if self._is_wanted_in_full(item.examined):
+                    self._full = self._start = self._start - 1
+                    raise _LookAgain
+                yield item
+
+    def _is_wanted_in_full(self, examined: Examined) -> bool:
+        if not isinstance(examined, VideoHashes) or self.in_full is None:
+            return False
+        return examined.sampling is FrameSampling.KEY_FRAMES and self.in_full(examined)
 
     def _take(self, untrusted_part: dict[str, Any]) -> Item | None:
         """An item when it is whole. Raises ChildFailed for what no honest child says."""
@@ -259,7 +287,7 @@ class _Walk:
             if "frames" in untrusted_part:
                 self._frames += parse_frames(untrusted_part["frames"])
             elif "begin" in untrusted_part:
-                number = parse_number(untrusted_part["begin"], 1 << 53)
+                number = self._number(untrusted_part["begin"])
                 self.begun = _Begun(number, parse_members(untrusted_part["members"]))
             elif "item" in untrusted_part:
                 return self._item(untrusted_part)
@@ -267,10 +295,18 @@ class _Walk:
             raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
         return None  # a sign of life
 
+    def _number(self, untrusted_number: object) -> int:
+        """The number of a member; none comes twice, so that every walk has an end."""
+        number = parse_number(untrusted_number, 1 << 53)
+        if number < self._start:
+            raise ValueError("number")
+        return number
+
     def _item(self, untrusted_part: dict[str, Any]) -> Item:
-        number = parse_number(untrusted_part["number"], 1 << 53)
+        number = self._number(untrusted_part["number"])
         members = parse_members(untrusted_part["members"])
-        depth = Depth(video=self.depth.video)  # members are always hashed exactly
+        video = FrameSampling.SECOND if number == self._full else self.depth.video
+        depth = Depth(video=video)  # members are always hashed exactly
         examined = self._examined(untrusted_part["item"], depth)
         self._start, self._failed = number + 1, None
         self.begun, self._frames = None, []
@@ -309,6 +345,7 @@ def request_for(depth: Depth, limits: ExamineLimits) -> dict[str, Any]:
         "limits": limits.to_json(),
         "start": 0,
         "failed": None,
+        "in_full": False,
         "also": (),
     }
 

@@ -89,9 +89,16 @@ def work(fd: int, request: dict[str, Any]) -> Answers:
             return (yield from _answer(item, request))
         place = {"members": [pack_member(member) for member in item.chain]}
         yield {"begin": item.number, **place}
-        answer = yield from _answer(item, {**request, "mode": HashMode.EXACT})
+        answer = yield from _answer(item, for_member(request, item.number))
         yield {"item": answer, "number": item.number, **place, **_told(item, request)}
     raise AssertionError("the container itself comes last")
+
+
+def for_member(request: dict[str, Any], number: int) -> dict[str, Any]:
+    """The request for a member: pictures exactly, and in full the video that is looked at again."""
+    again = request["in_full"] and number == request["start"]
+    video = FrameSampling.SECOND if again else request["video"]
+    return {**request, "mode": HashMode.EXACT, "video": video}
 
 
 def _told(item: unpack.Item, request: dict[str, Any]) -> dict[str, Any]:
