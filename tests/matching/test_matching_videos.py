@@ -1,6 +1,7 @@
 """Videos against videos, pictures against videos' frames, and the other way round."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -336,6 +337,23 @@ def test_a_picture_on_a_list_is_found_in_a_video():
         "flip_horizontal",
     )
     assert (match.time, match.frame, match.video) == (20.0, 600, None)
+
+
+def test_pictures_near_to_every_frame_of_a_long_video_take_little_memory():
+    one = pictures(1)
+    query = video(noisy(np.repeat(one, 400, axis=0), 8))
+    entries = noisy(np.repeat(one, 3000, axis=0), 8)
+    entries[5] = np.frombuffer(bytes.fromhex(query.frames[321].pdq), np.uint8)
+    matcher = Matcher(["demo"], [pdq(entries)])
+    tracemalloc.start()
+    try:
+        matches = found(matcher, query)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(matches) == 3000
+    assert (matches[0].entry, matches[0].distance, matches[0].time) == (6, 0, 321.0)
+    assert peak < 30_000_000
 
 
 def test_a_picture_equal_to_a_frame_is_known():

@@ -27,7 +27,7 @@ from safelight.model import ORIENTATIONS, EntryArrays, FrameHashes, Scene, Video
 # The quality of an entry whose list does not tell: taken for good.
 UNTOLD_QUALITY = 100
 
-_QUERIES_AT_A_TIME = 128
+QUERIES_AT_A_TIME = 128
 
 # So many frames near to those of one search are a flood: a picture that is all over a list. Of each
 # video the nearest frame alone is then kept, which is enough for the shares of the query.
@@ -208,8 +208,8 @@ class VideoTable:
 
     def _search(self, queries: Bytes, radius: int, min_quality: int) -> Found:
         parts = []
-        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
-            some = queries[start : start + _QUERIES_AT_A_TIME]
+        for start in range(0, len(queries), QUERIES_AT_A_TIME):
+            some = queries[start : start + QUERIES_AT_A_TIME]
             found = self._search_some(some, radius, start)
             found = found.only(self._pair_qualities[found.pairs] >= min_quality)
             parts.append(found if len(found.pairs) < _FLOOD else self._nearest(found))
