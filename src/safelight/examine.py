@@ -18,7 +18,10 @@ from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
 from safelight.examine_answers import (
     GRADED,
+    MOST_FRAMES,
     NONSENSE,
+    check_alive,
+    last_believed,
     not_checked,
     parse_answer,
     parse_frames,
@@ -157,7 +160,8 @@ class Examiner:
         if size is None:
             yield Item(examined=not_checked("not_a_file"))
             return
-        walk = _Walk(depth, self._graded, in_full)
+        more = self._limits.unpack.max_total_bytes
+        walk = _Walk(depth, size, size + more, self._graded, in_full)
         while True:
             request = request_for(depth, self._limits) | self._more | walk.resumption()
             try:
@@ -192,7 +196,7 @@ class Examiner:
     def _without_picture(self, fd: int | FarFile, size: int, failure: ChildFailed) -> NotChecked:
         request = request_for(Depth(), self._limits) | {"mode": DIGESTS_ONLY}
         try:
-            answer = last_of(self._stream(fd, request, size))
+            answer = last_believed(self._stream(fd, request, size), size)
             return not_checked(failure.code, answer, str(failure))
         except (ChildFailed, *NONSENSE):
             return not_checked(failure.code, None, str(failure))
@@ -243,6 +247,8 @@ class _Walk:
     """How far the walk through one file has come, over the children that it takes."""
 
     depth: Depth
+    size: int  # bytes of the file
+    member_size: int  # the most that one item in it may have
     graded: "Graded | None" = None
     in_full: Callable[[Examined], bool] | None = None
     begun: _Begun | None = None
@@ -250,11 +256,12 @@ class _Walk:
     _failed: ChildFailed | None = None  # what happened to member _start, which is to be digested
     _full: int = -1  # the number of the member that is looked at in full
     _crashes: int = 0
+    _alive: int = 0  # signs of life since the last item
     _frames: list[FrameHashes] = field(default_factory=list)
 
     def resumption(self) -> dict[str, Any]:
         """The part of the request that says where to go on."""
-        self.begun, self._frames = None, []
+        self.begun, self._frames, self._alive = None, [], 0
         failed = None if self._failed is None else self._failed.code
         return {"start": self._start, "failed": failed, "in_full": self._full == self._start}
 
@@ -285,15 +292,32 @@ class _Walk:
         """An item when it is whole. Raises ChildFailed for what no honest child says."""
         try:
             if "frames" in untrusted_part:
-                self._frames += parse_frames(untrusted_part["frames"])
+                self._take_frames(untrusted_part["frames"])
             elif "begin" in untrusted_part:
-                number = self._number(untrusted_part["begin"])
-                self.begun = _Begun(number, parse_members(untrusted_part["members"]))
+                self._begin(untrusted_part)
             elif "item" in untrusted_part:
                 return self._item(untrusted_part)
+            else:
+                self._take_sign_of_life()
         except NONSENSE as exc:
             raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
-        return None  # a sign of life
+        return None
+
+    def _take_frames(self, untrusted_frames: list[Any]) -> None:
+        frames = parse_frames(untrusted_frames)
+        if not frames or len(self._frames) + len(frames) > MOST_FRAMES:
+            raise ValueError("number of frames")
+        self._frames += frames
+
+    def _begin(self, untrusted_part: dict[str, Any]) -> None:
+        if self.begun is not None:
+            raise ValueError("begun")
+        number = self._number(untrusted_part["begin"])
+        self.begun = _Begun(number, parse_members(untrusted_part["members"]))
+
+    def _take_sign_of_life(self) -> None:
+        self._alive += 1
+        check_alive(self._alive, self.size if self.begun is None else self.member_size)
 
     def _number(self, untrusted_number: object) -> int:
         """The number of a member; none comes twice, so that every walk has an end."""
@@ -309,7 +333,7 @@ class _Walk:
         depth = Depth(video=video)  # members are always hashed exactly
         examined = self._examined(untrusted_part["item"], depth)
         self._start, self._failed = number + 1, None
-        self.begun, self._frames = None, []
+        self.begun, self._frames, self._alive = None, [], 0
         untrusted_facts = untrusted_part.get("facts")
         facts = None if untrusted_facts is None else check_facts(untrusted_facts)
         return Item(members=members, examined=examined, facts=facts)

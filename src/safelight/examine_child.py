@@ -22,7 +22,7 @@ from safelight.examine import (
     memory_file,
     request_for,
 )
-from safelight.examine_answers import GRADED, pack_frame, pack_member
+from safelight.examine_answers import ALIVE_BYTES, GRADED, pack_frame, pack_member
 from safelight.hashing.digests import Digester
 from safelight.hashing.perceptual import Perceptual, hash_pixels
 from safelight.matching.graded_heads import is_graded
@@ -33,8 +33,6 @@ from safelight.unpack import walk as unpack
 Answer = dict[str, Any]
 Answers = Generator[Answer, None, Answer]
 
-# Digesting so much is a while; a sign of life then starts the time limits anew.
-_ALIVE_BYTES = 256 << 20
 _ALIVE: Answer = {"alive": True}
 
 _FRAMES_AT_ONCE = 128  # of a video, in one message
@@ -162,7 +160,7 @@ def _digested(source: Source) -> Answers:
     try:
         for chunk in source.chunks():
             digester.update(chunk)
-            if digester.size - told >= _ALIVE_BYTES:
+            if digester.size - told >= ALIVE_BYTES:
                 told = digester.size
                 yield _ALIVE
         answer["digests"] = asdict(digester.digests())
