@@ -13,6 +13,7 @@ import pytest
 from pictures import hashes, pattern, photo, saved
 from videos import clip, still
 
+from safelight import examine
 from safelight.examine import PARQUET_CHILD, Examiner, make_pool, memory_file
 from safelight.matching.rules import FAST_TRUSTED_QUALITY, MatchPolicy
 from safelight.matching.step import Matcher
@@ -166,6 +167,17 @@ def test_a_video_in_a_container_that_matches_is_told_as_on_disk(examiner: Examin
     inside, _inner, _outer = looked_at(examiner, tarred(tarred(VIDEO)), entry)
     assert alone.answer.verdict is Verdict.SIMILAR
     assert inside.answer == alone.answer
+
+
+def test_with_many_near_videos_the_rest_of_the_file_is_looked_at_in_full(
+    examiner: Examiner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examine, "MOST_LOOKS", 2)
+    (quick,) = looked_at(examiner, VIDEO, others(30))
+    entry = [video_of(quick).frames[0].pdq, *others(29)]
+    *items, _ = looked_at(examiner, tarred(OTHER, VIDEO, VIDEO, OTHER, VIDEO), entry)
+    assert [video_of(item).sampling.value for item in items] == ["key_frames", *["second"] * 4]
+    assert {item.answer.verdict for item in items} == {Verdict.NO_MATCH}
 
 
 def test_a_video_in_a_table_gets_the_answer_it_gets_on_disk(examiner: Examiner) -> None:

@@ -8,9 +8,9 @@ import os
 import stat
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from safelight.connectors.facts import check_facts
 from safelight.decode.rules import DecodeLimits
@@ -54,6 +54,10 @@ _SLOWEST_BYTES_PER_SECOND = 20_000_000
 
 # A file whose members end so many children is made to do that.
 MOST_CRASHES = 20
+
+# Each video in a file that is looked at again costs a child and the way to it: after so many, all
+# further ones are looked at in full at once.
+MOST_LOOKS = 20
 
 DIGESTS_ONLY = "digests"  # in place of a mode
 
@@ -220,16 +224,6 @@ def _in_this_process(
     return last
 
 
-def last_of(answers: Generator[dict[str, Any], None, dict[str, Any]]) -> dict[str, Any]:
-    """The last of a child's answers."""
-    while True:
-        try:
-            next(answers)
-        except StopIteration as stop:
-            last: dict[str, Any] = stop.value
-            return last
-
-
 class _LookAgain(Exception):
     """The walk is to be taken up again at the member that came last, which is wanted in full."""
 
@@ -255,6 +249,7 @@ class _Walk:
     _start: int = 0  # the number of the next member wanted
     _failed: ChildFailed | None = None  # what happened to member _start, which is to be digested
     _full: int = -1  # the number of the member that is looked at in full
+    _looks: int = 0  # members looked at again
     _crashes: int = 0
     _alive: int = 0  # signs of life since the last item
     _frames: list[FrameHashes] = field(default_factory=list)
@@ -263,7 +258,12 @@ class _Walk:
         """The part of the request that says where to go on."""
         self.begun, self._frames, self._alive = None, [], 0
         failed = None if self._failed is None else self._failed.code
-        return {"start": self._start, "failed": failed, "in_full": self._full == self._start}
+        return {
+            "video": self.depth.video.value,
+            "start": self._start,
+            "failed": failed,
+            "in_full": self._full == self._start,
+        }
 
     def read(
         self, untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]]
@@ -279,9 +279,15 @@ class _Walk:
                 if item is None:
                     continue
                 if self._is_wanted_in_full(item.examined):
-                    self._full = self._start = self._start - 1
-                    raise _LookAgain
+                    self._look_again()
                 yield item
+
+    def _look_again(self) -> NoReturn:
+        self._full = self._start = self._start - 1
+        self._looks += 1
+        if self._looks == MOST_LOOKS:
+            self.depth = replace(self.depth, video=FrameSampling.SECOND)
+        raise _LookAgain
 
     def _is_wanted_in_full(self, examined: Examined) -> bool:
         if not isinstance(examined, VideoHashes) or self.in_full is None:

@@ -18,7 +18,6 @@ from safelight.errors import CouldNotCheck
 from safelight.examine import (
     DIGESTS_ONLY,
     ExamineLimits,
-    last_of,
     memory_file,
     request_for,
 )
@@ -59,6 +58,16 @@ def self_test(*, close: bool = True) -> None:
             raise RuntimeError(f"the sample {name} cannot be decoded ({answer.get('detail')})")
         if close:
             os.close(fd)
+
+
+def last_of(answers: Answers) -> Answer:
+    """The last of a child's answers."""
+    while True:
+        try:
+            next(answers)
+        except StopIteration as stop:
+            last: Answer = stop.value
+            return last
 
 
 def work(fd: int, request: dict[str, Any]) -> Answers:
