@@ -17,6 +17,8 @@ def work(fd: int, request: dict[str, Any]) -> Generator[dict[str, Any], None, di
     wanted = os.pread(fd, 20, 0).split(b"\n")[0]
     if wanted == b"walk" and request["archives"]:
         return (yield from walk(os.pread(fd, 10_000, 5).decode().split(), request))
+    if wanted in ENDLESS:
+        return (yield from for_ever(ENDLESS[wanted]))
     if request["mode"] == "digests" and wanted != b"always crash":
         return (yield from examine_child.work(fd, request))
     if wanted in (b"crash", b"always crash"):
@@ -32,6 +34,21 @@ def work(fd: int, request: dict[str, Any]) -> Generator[dict[str, Any], None, di
     if wanted == b"lie about grade":
         return {**ABOUT, "graded": True}
     return (yield from examine_child.work(fd, request))
+
+
+FRAME = [0, 0.0, 100, base64.b64encode(bytes(256)).decode()]
+
+ENDLESS: dict[bytes, dict[str, Any]] = {
+    b"alive": {"alive": True},
+    b"frames": {"frames": [FRAME] * 100},
+    b"no frames": {"frames": []},
+}
+
+
+def for_ever(part: dict[str, Any]) -> Generator[dict[str, Any], None, dict[str, Any]]:
+    """Never answer, and never be silent."""
+    while True:
+        yield part
 
 
 DIGESTS = {"md5": "0" * 32, "sha1": "0" * 40, "sha256": "0" * 64, "size": 1}
@@ -54,6 +71,16 @@ def walk(
             ctypes.string_at(0)
         if act == "lie" and not failed:
             yield {"item": {"picture": 5}, "number": number, "members": members}
+        if act == "alive" and not failed:
+            yield from for_ever({"alive": True})
+        if act == "begin" and not failed:
+            yield from for_ever({"begin": number, "members": members})
+        if act == "back" and not failed:
+            yield {
+                "item": {**ABOUT, "code": "empty", "detail": ""},
+                "number": 0,
+                "members": members,
+            }
         item = {**ABOUT, "code": failed or "not_a_picture", "detail": ""}
         yield {"item": item, "number": number, "members": members}
     container = {"members": len(acts), "flags": []}

@@ -19,7 +19,6 @@ from safelight.examine import (
     ExamineLimits,
     Examiner,
     examine_limits,
-    last_of,
     make_pool,
     memory_file,
     request_for,
@@ -147,7 +146,7 @@ def test_an_answer_is_small() -> None:
     """It crosses a socket; pixels must not."""
     import json  # noqa: PLC0415
 
-    from safelight.examine_child import work  # noqa: PLC0415
+    from safelight.examine_child import last_of, work  # noqa: PLC0415
 
     pictures = [photo().resize((64, 64)).rotate(90 * n) for n in range(3)]
     fd = memory_file(saved(pictures[0], "WEBP", save_all=True, append_images=pictures[1:]))

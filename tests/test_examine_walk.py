@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safelight.examine import MOST_CRASHES, Examiner, memory_file
+from safelight import examine
+from safelight.examine import MOST_CRASHES, ExamineLimits, Examiner, memory_file
 from safelight.examine_answers import (
     LONGEST_NAME,
     pack_frame,
@@ -30,6 +31,7 @@ from safelight.model import (
 )
 from safelight.sandbox.limits import Limits
 from safelight.sandbox.pool import ChildFailed, ChildPool
+from safelight.unpack.rules import UnpackLimits
 
 DEPTH = Depth(archives=True)
 
@@ -80,6 +82,51 @@ def test_a_member_that_ends_the_child_is_digested_and_passed(hostile: Examiner) 
         ("always-crash", "crashed", False),
         ("lie", "crashed", True),
         ("c", "not_a_picture", True),
+        ("", "container", True),
+    ]
+
+
+def test_a_member_does_not_come_twice(hostile: Examiner) -> None:
+    assert told(walked(hostile, "a", "back", "b")) == [
+        ("a", "not_a_picture", True),
+        ("back", "crashed", True),
+        ("b", "not_a_picture", True),
+        ("", "container", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("act", "code"),
+    [
+        # signs of life are believed for as long as the bytes last
+        ("alive", "timed_out"),
+        # more frames than any video has, and parts without any
+        ("frames", "crashed"),
+        ("no frames", "crashed"),
+    ],
+)
+def test_a_child_that_talks_for_ever_is_ended(
+    hostile: Examiner, monkeypatch: pytest.MonkeyPatch, act: str, code: str
+) -> None:
+    monkeypatch.setattr(examine, "MOST_FRAMES", 1000)
+    fd = memory_file(f"{act}\n".encode())
+    try:
+        result = hostile.examine(fd)
+    finally:
+        os.close(fd)
+    assert isinstance(result, NotChecked)
+    assert (result.code, result.digests) == (code, None)
+
+
+def test_a_member_whose_child_talks_for_ever_is_passed() -> None:
+    limits = ExamineLimits(unpack=UnpackLimits(max_total_bytes=1 << 30))
+    here = [str(Path(__file__).parent)]
+    with ChildPool("examine_attacks:work", children=1, search_path=here) as pool:
+        items = walked(Examiner(pool, limits), "alive", "a", "begin")
+    assert told(items) == [
+        ("alive", "timed_out", True),
+        ("a", "not_a_picture", True),
+        ("begin", "crashed", True),
         ("", "container", True),
     ]
 

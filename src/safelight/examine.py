@@ -6,11 +6,11 @@ NumPy are no business of a parent, which starts sooner without them.
 
 import os
 import stat
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from safelight.connectors.facts import check_facts
 from safelight.decode.rules import DecodeLimits
@@ -18,7 +18,10 @@ from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
 from safelight.examine_answers import (
     GRADED,
+    MOST_FRAMES,
     NONSENSE,
+    check_alive,
+    last_believed,
     not_checked,
     parse_answer,
     parse_frames,
@@ -30,10 +33,12 @@ from safelight.model import (
     Depth,
     Examined,
     FrameHashes,
+    FrameSampling,
     ImageHashes,
     Item,
     Member,
     NotChecked,
+    VideoHashes,
 )
 from safelight.sandbox.far import FarFile
 from safelight.sandbox.limits import Limits
@@ -49,6 +54,10 @@ _SLOWEST_BYTES_PER_SECOND = 20_000_000
 
 # A file whose members end so many children is made to do that.
 MOST_CRASHES = 20
+
+# Each video in a file that is looked at again costs a child and the way to it: after so many, all
+# further ones are looked at in full at once.
+MOST_LOOKS = 20
 
 DIGESTS_ONLY = "digests"  # in place of a mode
 
@@ -135,23 +144,35 @@ class Examiner:
         *_, last = self.walk(fd, Depth(mode=depth.mode, video=depth.video, archives=False))
         return last.examined
 
-    def walk(self, fd: int | FarFile, depth: Depth) -> Iterator[Item]:
+    def walk(
+        self,
+        fd: int | FarFile,
+        depth: Depth,
+        *,
+        in_full: Callable[[Examined], bool] | None = None,
+    ) -> Iterator[Item]:
         """Hash every item of the open file `fd`, the file itself last; its position may be moved.
 
         A failure is a value: NotChecked. A file or member whose decoding crashes, hangs or eats
         memory still gets its digests, so that it is found by them. Raises SandboxUnavailable when
         children cannot be started.
+
+        `in_full` is asked about every video in the file of which key frames alone were hashed:
+        whether it is to be looked at again, one frame a second, before it is given.
         """
         size = _size_of(fd)
         if size is None:
             yield Item(examined=not_checked("not_a_file"))
             return
-        walk = _Walk(depth, self._graded)
+        more = self._limits.unpack.max_total_bytes
+        walk = _Walk(depth, size, size + more, self._graded, in_full)
         while True:
             request = request_for(depth, self._limits) | self._more | walk.resumption()
             try:
                 last = yield from walk.read(self._stream(fd, request, size))
                 break
+            except _LookAgain:
+                continue
             except ChildFailed as exc:
                 yield from walk.fail(exc)
                 if walk.is_over:
@@ -179,7 +200,7 @@ class Examiner:
     def _without_picture(self, fd: int | FarFile, size: int, failure: ChildFailed) -> NotChecked:
         request = request_for(Depth(), self._limits) | {"mode": DIGESTS_ONLY}
         try:
-            answer = last_of(self._stream(fd, request, size))
+            answer = last_believed(self._stream(fd, request, size), size)
             return not_checked(failure.code, answer, str(failure))
         except (ChildFailed, *NONSENSE):
             return not_checked(failure.code, None, str(failure))
@@ -203,14 +224,8 @@ def _in_this_process(
     return last
 
 
-def last_of(answers: Generator[dict[str, Any], None, dict[str, Any]]) -> dict[str, Any]:
-    """The last of a child's answers."""
-    while True:
-        try:
-            next(answers)
-        except StopIteration as stop:
-            last: dict[str, Any] = stop.value
-            return last
+class _LookAgain(Exception):
+    """The walk is to be taken up again at the member that came last, which is wanted in full."""
 
 
 @dataclass(slots=True)
@@ -226,18 +241,29 @@ class _Walk:
     """How far the walk through one file has come, over the children that it takes."""
 
     depth: Depth
+    size: int  # bytes of the file
+    member_size: int  # the most that one item in it may have
     graded: "Graded | None" = None
+    in_full: Callable[[Examined], bool] | None = None
     begun: _Begun | None = None
     _start: int = 0  # the number of the next member wanted
     _failed: ChildFailed | None = None  # what happened to member _start, which is to be digested
+    _full: int = -1  # the number of the member that is looked at in full
+    _looks: int = 0  # members looked at again
     _crashes: int = 0
+    _alive: int = 0  # signs of life since the last item
     _frames: list[FrameHashes] = field(default_factory=list)
 
     def resumption(self) -> dict[str, Any]:
         """The part of the request that says where to go on."""
-        self.begun, self._frames = None, []
+        self.begun, self._frames, self._alive = None, [], 0
         failed = None if self._failed is None else self._failed.code
-        return {"start": self._start, "failed": failed}
+        return {
+            "video": self.depth.video.value,
+            "start": self._start,
+            "failed": failed,
+            "in_full": self._full == self._start,
+        }
 
     def read(
         self, untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]]
@@ -250,30 +276,70 @@ class _Walk:
                 except StopIteration as stop:
                     return self._examined(stop.value, self.depth)
                 item = self._take(untrusted_part)
-                if item is not None:
-                    yield item
+                if item is None:
+                    continue
+                if self._is_wanted_in_full(item.examined):
+                    self._look_again()
+                yield item
+
+    def _look_again(self) -> NoReturn:
+        self._full = self._start = self._start - 1
+        self._looks += 1
+        if self._looks == MOST_LOOKS:
+            self.depth = replace(self.depth, video=FrameSampling.SECOND)
+        raise _LookAgain
+
+    def _is_wanted_in_full(self, examined: Examined) -> bool:
+        if not isinstance(examined, VideoHashes) or self.in_full is None:
+            return False
+        return examined.sampling is FrameSampling.KEY_FRAMES and self.in_full(examined)
 
     def _take(self, untrusted_part: dict[str, Any]) -> Item | None:
         """An item when it is whole. Raises ChildFailed for what no honest child says."""
         try:
             if "frames" in untrusted_part:
-                self._frames += parse_frames(untrusted_part["frames"])
+                self._take_frames(untrusted_part["frames"])
             elif "begin" in untrusted_part:
-                number = parse_number(untrusted_part["begin"], 1 << 53)
-                self.begun = _Begun(number, parse_members(untrusted_part["members"]))
+                self._begin(untrusted_part)
             elif "item" in untrusted_part:
                 return self._item(untrusted_part)
+            else:
+                self._take_sign_of_life()
         except NONSENSE as exc:
             raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
-        return None  # a sign of life
+        return None
+
+    def _take_frames(self, untrusted_frames: list[Any]) -> None:
+        frames = parse_frames(untrusted_frames)
+        if not frames or len(self._frames) + len(frames) > MOST_FRAMES:
+            raise ValueError("number of frames")
+        self._frames += frames
+
+    def _begin(self, untrusted_part: dict[str, Any]) -> None:
+        if self.begun is not None:
+            raise ValueError("begun")
+        number = self._number(untrusted_part["begin"])
+        self.begun = _Begun(number, parse_members(untrusted_part["members"]))
+
+    def _take_sign_of_life(self) -> None:
+        self._alive += 1
+        check_alive(self._alive, self.size if self.begun is None else self.member_size)
+
+    def _number(self, untrusted_number: object) -> int:
+        """The number of a member; none comes twice, so that every walk has an end."""
+        number = parse_number(untrusted_number, 1 << 53)
+        if number < self._start:
+            raise ValueError("number")
+        return number
 
     def _item(self, untrusted_part: dict[str, Any]) -> Item:
-        number = parse_number(untrusted_part["number"], 1 << 53)
+        number = self._number(untrusted_part["number"])
         members = parse_members(untrusted_part["members"])
-        depth = Depth(video=self.depth.video)  # members are always hashed exactly
+        video = FrameSampling.SECOND if number == self._full else self.depth.video
+        depth = Depth(video=video)  # members are always hashed exactly
         examined = self._examined(untrusted_part["item"], depth)
         self._start, self._failed = number + 1, None
-        self.begun, self._frames = None, []
+        self.begun, self._frames, self._alive = None, [], 0
         untrusted_facts = untrusted_part.get("facts")
         facts = None if untrusted_facts is None else check_facts(untrusted_facts)
         return Item(members=members, examined=examined, facts=facts)
@@ -309,6 +375,7 @@ def request_for(depth: Depth, limits: ExamineLimits) -> dict[str, Any]:
         "limits": limits.to_json(),
         "start": 0,
         "failed": None,
+        "in_full": False,
         "also": (),
     }
 

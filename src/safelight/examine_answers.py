@@ -4,9 +4,11 @@ Whatever is not of the form that an honest child gives is refused with ChildFail
 """
 
 import base64
+import itertools
 import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from typing import Any
 
 from safelight.decode.rules import FLAGS, REASONS
@@ -32,6 +34,8 @@ NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, Val
 GRADED = "graded"  # in an answer: the item was left out
 LONGEST_NAME = 4096  # bytes of a member's name
 MOST_FRAMES = 1_000_000  # of one video
+ALIVE_BYTES = 256 << 20  # digesting so much is a while; a sign of life starts the limits anew
+_SPARE_ALIVE = 8  # signs of life beyond those that the bytes account for: files may grow
 _DEEPEST = 32
 _DIHEDRAL_BYTES = 8 * 32
 _WORD = re.compile(r"[A-Za-z0-9_]{0,40}")
@@ -73,6 +77,26 @@ def parse_skipped(
         return Skipped(digests=digests, kind=kind, format=form, grade=grade)
     except NONSENSE as exc:
         raise ChildFailed("crashed", "A decoding process gave a senseless answer.") from exc
+
+
+def check_alive(count: int, size: int) -> None:
+    """Raise ChildFailed for more signs of life than it takes to digest so many bytes."""
+    if count > size // ALIVE_BYTES + _SPARE_ALIVE:
+        raise ChildFailed("timed_out", "A decoding process gave signs of life and no answer.")
+
+
+def last_believed(
+    untrusted_answers: Generator[dict[str, Any], None, dict[str, Any]], size: int
+) -> dict[str, Any]:
+    """The last answer of a child that digests so many bytes. Raises ChildFailed without one."""
+    with closing(untrusted_answers):
+        for count in itertools.count(1):
+            try:
+                next(untrusted_answers)
+            except StopIteration as stop:
+                return dict(stop.value)
+            check_alive(count, size)
+    raise AssertionError("counting has no end")
 
 
 def parse_frames(untrusted_frames: list[Any]) -> list[FrameHashes]:

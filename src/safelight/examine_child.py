@@ -18,11 +18,10 @@ from safelight.errors import CouldNotCheck
 from safelight.examine import (
     DIGESTS_ONLY,
     ExamineLimits,
-    last_of,
     memory_file,
     request_for,
 )
-from safelight.examine_answers import GRADED, pack_frame, pack_member
+from safelight.examine_answers import ALIVE_BYTES, GRADED, pack_frame, pack_member
 from safelight.hashing.digests import Digester
 from safelight.hashing.perceptual import Perceptual, hash_pixels
 from safelight.matching.graded_heads import is_graded
@@ -33,8 +32,6 @@ from safelight.unpack import walk as unpack
 Answer = dict[str, Any]
 Answers = Generator[Answer, None, Answer]
 
-# Digesting so much is a while; a sign of life then starts the time limits anew.
-_ALIVE_BYTES = 256 << 20
 _ALIVE: Answer = {"alive": True}
 
 _FRAMES_AT_ONCE = 128  # of a video, in one message
@@ -63,6 +60,16 @@ def self_test(*, close: bool = True) -> None:
             os.close(fd)
 
 
+def last_of(answers: Answers) -> Answer:
+    """The last of a child's answers."""
+    while True:
+        try:
+            next(answers)
+        except StopIteration as stop:
+            last: Answer = stop.value
+            return last
+
+
 def work(fd: int, request: dict[str, Any]) -> Answers:
     """Digest the file and hash what it is, or every item in it. Raises MemoryError only.
 
@@ -89,9 +96,16 @@ def work(fd: int, request: dict[str, Any]) -> Answers:
             return (yield from _answer(item, request))
         place = {"members": [pack_member(member) for member in item.chain]}
         yield {"begin": item.number, **place}
-        answer = yield from _answer(item, {**request, "mode": HashMode.EXACT})
+        answer = yield from _answer(item, for_member(request, item.number))
         yield {"item": answer, "number": item.number, **place, **_told(item, request)}
     raise AssertionError("the container itself comes last")
+
+
+def for_member(request: dict[str, Any], number: int) -> dict[str, Any]:
+    """The request for a member: pictures exactly, and in full the video that is looked at again."""
+    again = request["in_full"] and number == request["start"]
+    video = FrameSampling.SECOND if again else request["video"]
+    return {**request, "mode": HashMode.EXACT, "video": video}
 
 
 def _told(item: unpack.Item, request: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +169,7 @@ def _digested(source: Source) -> Answers:
     try:
         for chunk in source.chunks():
             digester.update(chunk)
-            if digester.size - told >= _ALIVE_BYTES:
+            if digester.size - told >= ALIVE_BYTES:
                 told = digester.size
                 yield _ALIVE
         answer["digests"] = asdict(digester.digests())

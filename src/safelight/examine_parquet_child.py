@@ -20,7 +20,7 @@ from safelight.connectors.parquet_cells import BAD_TABLE, Cell, Table, cells_wit
 from safelight.errors import BadInput
 from safelight.examine import DIGESTS_ONLY
 from safelight.examine_answers import pack_member
-from safelight.model import HashMode, Member
+from safelight.model import Member
 from safelight.source import MemorySource, open_source
 
 Answer = dict[str, Any]
@@ -126,7 +126,8 @@ def _row(
         member = Member(name=name.encode("utf-8", "replace"), kind="row")
         place = {"members": [pack_member(member)]}
         yield {"begin": number, **place}
-        answer = yield from _cell(cell, request, is_first=number == request["start"])
+        asked = examine_child.for_member(request, number)
+        answer = yield from _cell(cell, asked, is_first=number == request["start"])
         path = {} if cell.path is None else {"path": cell.path}
         yield {"item": answer, "number": number, **place, "facts": to_facts({**path, **facts})}
     return True
@@ -137,10 +138,8 @@ def _cell(cell: Cell, request: dict[str, Any], *, is_first: bool) -> Answers:
         empty: Answer = {"digests": None, "kind": "other", "format": "unknown"}
         return {**empty, "code": "no_bytes", "detail": ""}
     failed = request["failed"] if is_first else None
-    mode = DIGESTS_ONLY if failed else HashMode.EXACT
-    answer = yield from examine_child.examine_source(
-        MemorySource(cell.data), {**request, "mode": mode}
-    )
+    asked = {**request, "mode": DIGESTS_ONLY} if failed else request
+    answer = yield from examine_child.examine_source(MemorySource(cell.data), asked)
     if failed and "code" not in answer:
         return {**answer, "code": failed, "detail": ""}
     return answer

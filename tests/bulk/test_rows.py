@@ -12,6 +12,7 @@ from safelight.bulk.rows import (
     hash_row,
     is_member,
     is_skipped,
+    is_unchecked,
     path_fields,
     path_of,
     scan_row,
@@ -36,6 +37,8 @@ from safelight.model import (
     Skipped,
     VideoHashes,
 )
+from safelight.report.gather import is_found, why_not_checked
+from safelight.report.words import code_meaning
 
 DIGESTS = Digests(md5="1" * 32, sha1="2" * 40, sha256="3" * 64, size=9)
 FRAME = FrameHashes(number=0, quality=88, dihedral=tuple(f"{n:064x}" for n in range(8)))
@@ -197,6 +200,31 @@ def test_exit_codes(answers, code):
         tally.add(scan_row(b"/x", answer))
     assert tally.exit_code == code
     assert tally.files == len(answers)
+
+
+def test_a_video_of_which_nothing_was_compared_is_not_checked_everywhere():
+    dark = FrameHashes(number=0, quality=3, dihedral=FRAME.dihedral, time=0.0)
+    video = VideoHashes(
+        digests=DIGESTS,
+        format="mp4",
+        width=30,
+        height=20,
+        duration=2.5,
+        sampling=FrameSampling.SECOND,
+        frames=(dark,),
+        flags=("truncated",),
+    )
+    row = scan_row(b"/v", judge(video, [], POLICY))
+    assert (row["verdict"], row["fully_checked"]) == ("no_match", False)
+    assert row["flags"] == ["truncated", "nothing_compared"]
+    assert [reason.partition(":")[0] for reason in row["reasons"]] == row["flags"]
+    assert is_unchecked(row)
+    assert not is_found(row)
+    assert code_meaning(why_not_checked(row)).endswith("so none was compared.")
+    tally = Tally()
+    tally.add(row)
+    assert (tally.exit_code, tally.partly_checked) == (2, 1)
+    assert tally.in_part == {"truncated": 1, "nothing_compared": 1}
 
 
 GRADED = Skipped(

@@ -1,11 +1,13 @@
 """Videos against videos, pictures against videos' frames, and the other way round."""
 
 import itertools
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from safelight.matching import video as video_module
 from safelight.matching.rules import MatchPolicy, fully_checked, judge, needs_exact
 from safelight.matching.step import Matcher
 from safelight.model import (
@@ -125,7 +127,7 @@ def test_frames_of_low_quality_count_on_neither_side():
     black = video(query[4:], quality=5)
     assert found(Matcher(["demo"], [some]), black) == []
     answer = judge(black, [], POLICY)
-    assert answer.reasons[0].startswith("low_quality: no frame of the video")
+    assert answer.reasons[0].startswith("nothing_compared: no frame of the video")
 
 
 @pytest.mark.parametrize("turn", range(8))
@@ -338,6 +340,23 @@ def test_a_picture_on_a_list_is_found_in_a_video():
     assert (match.time, match.frame, match.video) == (20.0, 600, None)
 
 
+def test_pictures_near_to_every_frame_of_a_long_video_take_little_memory():
+    one = pictures(1)
+    query = video(noisy(np.repeat(one, 400, axis=0), 8))
+    entries = noisy(np.repeat(one, 3000, axis=0), 8)
+    entries[5] = np.frombuffer(bytes.fromhex(query.frames[321].pdq), np.uint8)
+    matcher = Matcher(["demo"], [pdq(entries)])
+    tracemalloc.start()
+    try:
+        matches = found(matcher, query)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(matches) == 3000
+    assert (matches[0].entry, matches[0].distance, matches[0].time) == (6, 0, 321.0)
+    assert peak < 30_000_000
+
+
 def test_a_picture_equal_to_a_frame_is_known():
     query = pictures(9)
     matcher = Matcher(["demo"], [pdq(query[3:4])])
@@ -414,3 +433,55 @@ def test_all_videos_of_a_list_are_told_though_they_share_a_scene():
     assert sorted(match.entry for match in matches) == list(range(1, 51))
     scenes = set(itertools.chain.from_iterable(match.video.scenes for match in matches))
     assert scenes == {Scene(start=40.0, end=49.0, list_start=20.0, list_end=29.0)}
+
+
+# ---- a flood: a picture that is all over a list ----
+
+
+@pytest.fixture
+def flood(monkeypatch):
+    """Let every search that finds anything be a flood."""
+    return lambda: monkeypatch.setattr(video_module, "_FLOOD", 1)
+
+
+def test_a_flood_leaves_both_shares_and_all_matches_as_they_are(flood):
+    one = pictures(1)
+    # all of the first video is near one frame of twenty; of the second a part; a third is a copy
+    near = noisy(np.repeat(one, 20, axis=0), 8)
+    query = np.concatenate([one, pictures(19)])
+    some = listed(near, np.concatenate([near[:12], pictures(12)]), query, pictures(9))
+    before = found(Matcher(["demo"], [some]), video(query, turn=3))
+    assert {match.entry: shares(match) for match in before} == {
+        1: (5.0, 100.0),
+        2: (5.0, 50.0),
+        3: (100.0, 100.0),
+    }
+    shot = picture(one[0], turn=6)
+    picture_before = found(Matcher(["demo"], [some]), shot)
+    flood()
+    after = found(Matcher(["demo"], [some]), video(query, turn=3))
+    # which of twenty like places one frame is said to be at may differ
+    assert [replace(match, video=None) for match in after] == [
+        replace(match, video=None) for match in before
+    ]
+    assert list(map(shares, after)) == list(map(shares, before))
+    assert found(Matcher(["demo"], [some]), shot) == picture_before
+    assert {match.entry: shares(match)[1] for match in picture_before} == {
+        1: 100.0,
+        2: 50.0,
+        3: 5.0,
+    }
+
+
+def test_a_scene_that_a_flood_hides_is_told_all_the_same(flood):
+    shown = pictures(6)
+    # each picture of the scene comes once more elsewhere, the other way round and nearer
+    there = np.concatenate([noisy(shown, 12), pictures(80), shown[::-1], pictures(80)])
+    query = np.concatenate([pictures(90), shown])
+    (before,) = found(Matcher(["demo"], [listed(there)]), video(query))
+    assert before.video.scenes == (Scene(start=90.0, end=95.0, list_start=0.0, list_end=5.0),)
+    flood()
+    (match,) = found(Matcher(["demo"], [listed(there)]), video(query))
+    assert shares(match) == shares(before)
+    (scene,) = match.video.scenes
+    assert (scene.start, scene.end) == (90.0, 95.0)

@@ -182,10 +182,7 @@ def test_verdict(examined, hits, verdict):
         (
             movie(qualities=(3, 4)),
             [],
-            (
-                "low_quality: no frame of the video has a PDQ quality of 50 or more, so none was"
-                " compared",
-            ),
+            ("nothing_compared: no frame of the video has enough quality, so none was compared",),
         ),
         (
             movie(),
@@ -220,6 +217,10 @@ def test_reasons(examined, hits, reasons):
         (movie(), True),
         (movie(flags=("key_frames_only",)), False),
         (movie(flags=("more_streams",)), False),
+        # unknown is not clean: of such a video nothing was compared
+        (movie(qualities=(3, 50)), True),
+        (movie(qualities=(3, 49)), False),
+        (movie(qualities=()), False),
         (archive(), True),
         (archive(flags=("too_many_members",)), False),
         (archive(flags=("pictures_only",)), False),

@@ -49,6 +49,19 @@ def test_every_member_is_given(form: int) -> None:
     assert walked(tarred(files, form)) == expected(files)
 
 
+@pytest.mark.parametrize("time", ["yesterday", "", "nan", "1e999", "-5", "9" * 400, "\u0665"])
+def test_a_time_that_is_none_hides_nothing(time: str) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w", format=tarfile.PAX_FORMAT) as archive:
+        for name in ("a", "b"):
+            info = tarfile.TarInfo(name)
+            info.size, info.pax_headers = 5, {"mtime": time} if name == "a" else {}
+            archive.addfile(info, io.BytesIO(b"hello"))
+    assert walked(out.getvalue()) == expected({"a": b"hello", "b": b"hello"})
+    first, *_ = walk(MemorySource(out.getvalue()))
+    assert first.chain[0].modified == ""
+
+
 def test_a_file_on_disk_is_read_through_its_descriptor(tmp_path: Path) -> None:
     assert walked(on_disk(tmp_path, tarred(FILES)), start=1) == expected(FILES)[1:]
 

@@ -73,6 +73,7 @@ FLAGS: dict[str, str] = {
     "too_deep": "Containers lie in it deeper in each other than they are opened.",
     "members_missing": "Something in the container could not be taken out of it.",
     "pictures_only": "Of the document only the pictures in it were hashed.",
+    "nothing_compared": "Of a video: no frame has enough quality, so none was compared.",
     "turned": "An EXIF orientation was applied; the hash of the stored pixels is given as well.",
     "transparent": "The picture was laid on white; the hash without that is given as well.",
 }

@@ -8,7 +8,7 @@ it `similar`; in videos such frames are left out.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from safelight.errors import BadInput
@@ -57,6 +57,7 @@ PARTIAL = {
     "too_deep": "files packed into files in it are nested too deep to be looked at",
     "members_missing": "something in the file could not be taken out of it to be looked at",
     "pictures_only": "of the document only its pictures were compared",
+    "nothing_compared": "no frame of the video has enough quality, so none was compared",
 }
 
 _TURNS = {
@@ -170,8 +171,10 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
        not similar to anything either.
     5. Otherwise a file that could not be examined is unreadable: unknown is not clean.
 
-    Hits on lists in observe mode are told and have no part in this.
+    Hits on lists in observe mode are told and have no part in this. A video without a frame that
+    is good enough to compare gets the flag `nothing_compared`.
     """
+    examined = _held_against(examined, policy)
     counting = [hit for hit in hits if hit.standing is Standing.COUNTS]
     known = any(_is_known(hit, policy) for hit in counting)
     ignored = [] if known else [hit for hit in hits if _is_to_ignore(hit)]
@@ -190,6 +193,15 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
         observed=tuple(hit.match for hit in hits if hit.standing is Standing.OBSERVED),
         examined=examined,
     )
+
+
+def _held_against(examined: Examined, policy: MatchPolicy) -> Examined:
+    """What was examined, with the flag that only a policy can give."""
+    if not isinstance(examined, VideoHashes):
+        return examined
+    if any(frame.quality >= policy.min_quality for frame in examined.frames):
+        return examined
+    return replace(examined, flags=(*examined.flags, "nothing_compared"))
 
 
 def fully_checked(answer: Answer) -> bool:
@@ -287,18 +299,13 @@ def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:
     if isinstance(examined, Skipped):
         return []
     out = [f"{flag}: {_partial(flag, examined)}" for flag in examined.flags if flag in PARTIAL]
-    if isinstance(examined, Container):
+    if not isinstance(examined, ImageHashes):
         return out
     low = [frame.quality for frame in examined.frames if frame.quality < policy.min_quality]
-    if low and isinstance(examined, ImageHashes):
+    if low:
         out.append(
             f"low_quality: PDQ quality {min(low)} is below {policy.min_quality}, compared for"
             " equality only"
-        )
-    elif low and len(low) == len(examined.frames):
-        out.append(
-            f"low_quality: no frame of the video has a PDQ quality of {policy.min_quality} or more,"
-            " so none was compared"
         )
     return out
 

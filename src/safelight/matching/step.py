@@ -2,13 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from safelight.kernel.index import HashIndex
 from safelight.matching.rules import Hit, MatchPolicy, Standing, best_per_entry
-from safelight.matching.video import UNTOLD_QUALITY, Query, VideoHit, VideoTable
+from safelight.matching.video import (
+    QUERIES_AT_A_TIME,
+    UNTOLD_QUALITY,
+    Query,
+    VideoHit,
+    VideoTable,
+)
 from safelight.model import (
     ORIENTATIONS,
     Algorithm,
@@ -199,18 +206,31 @@ class _PdqTable:
         query = Query.of(frames, policy.min_quality)
         if not len(self) or not len(query.values):
             return
-        found = self._index.search(query.values.reshape(-1, 32), radius=policy.radius)
-        which = np.repeat(np.arange(len(found.offsets) - 1), np.diff(found.offsets))
-        order = np.lexsort((which, found.distances, found.ids))
-        for at in order[np.flatnonzero(np.diff(found.ids[order], prepend=-1))].tolist():
-            row, distance = int(found.ids[at]), int(found.distances[at])
-            number, turn = divmod(int(which[at]), len(ORIENTATIONS))
+        nearest = self._nearest(query.values.reshape(-1, 32), policy.radius)
+        for row, distance, which in nearest.tolist():
+            number, turn = divmod(which, len(ORIENTATIONS))
             frame = query.frame(number)
             quality = min(self._entries.quality(row), 100 if frame is None else frame.quality)
             if distance == 0 or quality >= policy.min_quality:
                 yield self._entries.hit(
                     row, distance=distance, turn=turn, frame=frame, quality=quality
                 )
+
+    def _nearest(self, queries: Bytes, radius: int) -> Numbers:
+        """Of each row that a query is near: the row, how many bits off, and the nearest query.
+
+        Memory is that of the rows and of a few queries at a time, whatever is near what.
+        """
+        best = np.empty((0, 3), np.int64)
+        for start in range(0, len(queries), QUERIES_AT_A_TIME):
+            some = np.ascontiguousarray(queries[start : start + QUERIES_AT_A_TIME])
+            found = self._index.search(some, radius=radius)
+            which = start + np.repeat(np.arange(len(some)), np.diff(found.offsets))
+            at = _nearest_of_each(found.ids, found.distances)
+            new = np.stack([found.ids[at], found.distances[at], which[at]], axis=1)
+            both = np.concatenate([best, new])
+            best = both[_nearest_of_each(both[:, 0], both[:, 1])]
+        return best
 
     def search(
         self,
@@ -233,6 +253,12 @@ class _PdqTable:
                 self._entries.hit(row, distance=distance, turn=turn, frame=frame, quality=both)
             )
         return hits
+
+
+def _nearest_of_each(rows: Numbers, distances: npt.NDArray[Any]) -> Numbers:
+    """The positions of the nearest of each row, of equally near ones the first; by row."""
+    order = np.lexsort((distances, rows))
+    return order[np.flatnonzero(np.diff(rows[order], prepend=-1))]
 
 
 def _both(frame: FrameHashes) -> Iterator[tuple[tuple[str, ...], int]]:

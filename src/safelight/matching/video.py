@@ -27,10 +27,11 @@ from safelight.model import ORIENTATIONS, EntryArrays, FrameHashes, Scene, Video
 # The quality of an entry whose list does not tell: taken for good.
 UNTOLD_QUALITY = 100
 
-_QUERIES_AT_A_TIME = 128
+QUERIES_AT_A_TIME = 128
 
 # So many frames near to those of one search are a flood: a picture that is all over a list. Of each
-# video the nearest frame alone is then kept, which is enough for the shares of the query.
+# video then the frame nearest to each of the query's is kept, which is enough for the shares of the
+# query; those of the list are counted before. What may be a scene is then told as one stretch.
 _FLOOD = 2_000_000
 
 # So many steps are made to find scenes, in one orientation. Videos for which none are left are told
@@ -63,6 +64,15 @@ class Found:
     def only(self, keep: npt.NDArray[np.bool_] | Numbers) -> "Found":
         """Some of them."""
         return Found(self.queries[keep], self.pairs[keep], self.distances[keep])
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """What a search found; after a flood not all of it, but all that the shares need."""
+
+    found: Found
+    near: Numbers  # the pairs that are near any query, ascending; times turns, plus the turn
+    thinned: npt.NDArray[np.bool_]  # [videos]: some of what was found of them was left away
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +158,9 @@ class VideoTable:
     def _turned_hits(
         self, query: Query, turn: int, policy: MatchPolicy, *, any_frame: bool
     ) -> Iterator[tuple[int, VideoHit]]:
-        found = self._search(query.values[:, turn], policy.radius, policy.min_quality)
-        of_query, of_list, enough = self._shares(found, len(query.values), policy.min_quality)
+        searched = self._search(query.values[:, turn], policy.radius, policy.min_quality)
+        found, count = searched.found, len(query.values)
+        of_query, of_list, enough = self._shares(found, searched.near, count, policy.min_quality)
         wanted = (of_query >= policy.video_percent) | (of_list >= policy.video_percent)
         wanted |= any_frame & (of_query > 0)
         found = found.only((wanted | enough)[self._pair_videos[found.pairs]])
@@ -157,10 +168,12 @@ class VideoTable:
         for video, some in self._by_video(found):
             sightings = self._sightings(query, some)
             work += work_for(sightings)
+            scenes: tuple[Scene, ...] = (whole_stretch(sightings),)
+            lasting = True
             if work < _MOST_WORK:
-                scenes, lasting = find_scenes(sightings, seconds=policy.scene_seconds, step=step)
-            else:
-                scenes, lasting = (whole_stretch(sightings),), True
+                told = find_scenes(sightings, seconds=policy.scene_seconds, step=step)
+                if told[1] or wanted[video] or not searched.thinned[video]:
+                    scenes, lasting = told
             if not (wanted[video] or lasting):
                 continue
             match = VideoMatch(
@@ -186,12 +199,13 @@ class VideoTable:
         if not len(self) or not len(query.values):
             return
         count, turns = query.values.shape[:2]
-        every = self._search(query.values.reshape(-1, 32), radius, min_quality)
-        best: dict[int, VideoHit] = {}
+        searched = self._search(query.values.reshape(-1, 32), radius, min_quality, turns)
+        every, best = searched.found, dict[int, VideoHit]()
         for turn in np.unique(every.queries % turns).tolist():
             found = every.only(every.queries % turns == turn)
             found = Found(found.queries // turns, found.pairs, found.distances)
-            of_query, of_list, _ = self._shares(found, count, min_quality)
+            near = searched.near[searched.near % turns == turn] // turns
+            of_query, of_list, _ = self._shares(found, near, count, min_quality)
             for video, some in self._by_video(found):
                 nearest = int(np.argmin(some.distances))
                 place = self._times(int(some.pairs[nearest]))[0]
@@ -206,18 +220,29 @@ class VideoTable:
                     best[video] = hit
         yield from best.values()
 
-    def _search(self, queries: Bytes, radius: int, min_quality: int) -> Found:
-        parts = []
-        for start in range(0, len(queries), _QUERIES_AT_A_TIME):
-            some = queries[start : start + _QUERIES_AT_A_TIME]
+    def _search(self, queries: Bytes, radius: int, min_quality: int, turns: int = 1) -> Searched:
+        """Search for queries that come in so many turns each, one after the other."""
+        parts, near = [], np.empty(0, np.int64)
+        thinned = np.zeros(len(self), np.bool_)
+        for start in range(0, len(queries), QUERIES_AT_A_TIME):
+            some = queries[start : start + QUERIES_AT_A_TIME]
             found = self._search_some(some, radius, start)
             found = found.only(self._pair_qualities[found.pairs] >= min_quality)
-            parts.append(found if len(found.pairs) < _FLOOD else self._nearest(found))
-        return Found(
+            near = np.union1d(near, found.pairs * turns + found.queries % turns)
+            if len(found.pairs) >= _FLOOD:
+                every, found = found, self._nearest(found)
+                thinned |= self._counts(every) > self._counts(found)
+            parts.append(found)
+        found = Found(
             np.concatenate([part.queries for part in parts]),
             np.concatenate([part.pairs for part in parts]),
             np.concatenate([part.distances for part in parts]),
         )
+        return Searched(found, near, thinned)
+
+    def _counts(self, found: Found) -> Numbers:
+        """How much was found of each video."""
+        return np.bincount(self._pair_videos[found.pairs], minlength=len(self))
 
     def _nearest(self, found: Found) -> Found:
         """Of each query and video the nearest pair."""
@@ -236,7 +261,7 @@ class VideoTable:
         return Found(np.repeat(which, counts), pairs, np.repeat(matches.distances, counts))
 
     def _shares(
-        self, found: Found, queries: int, min_quality: int
+        self, found: Found, near_pairs: Numbers, queries: int, min_quality: int
     ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
         """Of each video the percents of the query's and of its own frames that are near.
 
@@ -245,7 +270,7 @@ class VideoTable:
         videos = self._pair_videos[found.pairs]
         near = np.unique(videos * queries + found.queries) // queries
         of_query = np.bincount(near, minlength=len(self))
-        own = np.bincount(self._pair_videos[np.unique(found.pairs)], minlength=len(self))
+        own = np.bincount(self._pair_videos[near_pairs], minlength=len(self))
         good = self._pair_videos[self._pair_qualities >= min_quality]
         every = np.bincount(good, minlength=len(self))
         return (

@@ -73,6 +73,14 @@ def time_text(seconds: float | None) -> str:
     return datetime.fromtimestamp(int(seconds), UTC).isoformat()
 
 
+def pax_time(untrusted_value: bytes) -> str:
+    """The time in an extended header as text; empty for what is none."""
+    try:
+        return time_text(float(untrusted_value))
+    except ValueError:
+        return ""
+
+
 def parse_pax(untrusted_data: bytes) -> list[tuple[bytes, bytes]]:
     """The records of an extended header in order, up to the first that is not well formed."""
     found, at = [], 0

@@ -8,7 +8,7 @@ from safelight.source import Source
 from safelight.unpack.cursor import Cursor, cursor_over
 from safelight.unpack.packed import Entry, Room
 from safelight.unpack.rules import HEADER_BYTES, MEMBERS_MISSING, could_not_check
-from safelight.unpack.tar_header import BLOCK, Header, parse_header, parse_pax, time_text
+from safelight.unpack.tar_header import BLOCK, Header, parse_header, parse_pax, pax_time
 from safelight.unpack.tar_sparse import GNU_SPARSE, SparseMap, read_map, sparse_source
 
 _LONG_NAME, _LONG_LINK, _PAX_GLOBAL = b"L", b"K", b"g"
@@ -114,5 +114,5 @@ def _described(header: Header, extended: _Extended) -> Member:
     name = pax.get(b"GNU.sparse.name") or pax.get(b"path") or extended.name or header.name
     modified = header.modified
     if b"mtime" in pax:
-        modified = time_text(float(pax[b"mtime"]))
+        modified = pax_time(pax[b"mtime"])
     return Member(name=name, kind="archive_member", modified=modified)
