@@ -125,6 +125,7 @@ def test_a_summary_for_programs(safelight, exhibit, tmp_path):
     digest = sha256(first.read_bytes()).hexdigest()
     assert told == {
         "identical": 5,
+        "renumbered": 0,
         "differing": 0,
         "missing": 0,
         "new": 0,
