@@ -145,6 +145,15 @@ def test_hash_files_may_lie_elsewhere(safelight, exhibit, known, tmp_path):
     assert safelight("scan", "--verify", first, *words).code == 0
 
 
+def test_who_is_named_in_the_settings_repeats_a_result_of_no_exhibit(
+    safelight, tree, known, tmp_path
+):
+    first = tmp_path / "a.jsonl"
+    safelight("scan", tree, "--hashes", known, "--result", first)
+    ran = safelight("scan", "--verify", first, SAFELIGHT_ACTOR="nightjar")
+    assert ran.code == 0, ran.err
+
+
 def test_a_verification_that_is_stopped_goes_on(
     safelight, command, environ, many, tree, known, tmp_path
 ):

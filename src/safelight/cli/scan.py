@@ -239,7 +239,8 @@ def command(
             places=at,
             sources=sources,
             graded=absolute(skip_known),
-            examiner=examiner or settings.actor,
+            examiner=examiner,
+            actor=settings.actor,
             authority=authority,
             own_result=result,
         )

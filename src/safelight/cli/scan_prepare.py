@@ -155,10 +155,14 @@ def repeat(
     sources: Sources,
     graded: Sequence[str],
     examiner: str | None,
+    actor: str | None,
     authority: str | None,
     own_result: Path | None,
 ) -> Asked:
-    """What to ask to do the scan of a results file again, here and now."""
+    """What to ask to do the scan of a results file again, here and now.
+
+    `actor`, of the settings, is the examiner of an exhibit where none is named.
+    """
     about = checked_result(result)
     try:
         asked = _repeated(about, result, sources, graded)
@@ -166,7 +170,7 @@ def repeat(
         name = show_path(about_path(result))
         raise CorruptFile(f"{name} is damaged, or of another version of Safelight.") from exc
     if asked.case is not None:
-        told = {"examiner": examiner or "", "authority": authority or asked.case.authority}
+        told = {"examiner": examiner or actor or "", "authority": authority or asked.case.authority}
         asked = replace(asked, case=replace(asked.case, **told))
     elif examiner or authority:
         raise BadInput("the result names no exhibit: leave --examiner and --authority away.")
