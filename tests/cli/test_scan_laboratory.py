@@ -72,6 +72,24 @@ def test_every_scan_has_such_a_file(safelight, tree, known, home):
     assert "times" not in rows_of(result)[0]
 
 
+def test_a_scan_does_not_go_on_under_other_limits(
+    safelight, command, environ, many, known, tmp_path
+):
+    result = tmp_path / "a.jsonl"
+    words = ["scan", str(many), "--hashes", str(known), "--result", str(result), "-o", "json"]
+    with subprocess.Popen(
+        [*command, *words, "--jobs", "1"],
+        env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    before = (result.read_bytes(), about_of(result))
+    ran = safelight("scan", "--resume", "last", SAFELIGHT_MAX_PIXELS="1000")
+    assert (ran.code, "SAFELIGHT_MAX_PIXELS was 120000000 and is 1000" in ran.err) == (2, True)
+    assert (result.read_bytes(), about_of(result)) == before
+
+
 def test_one_that_is_there_is_not_overwritten(safelight, tree, known, tmp_path):
     (tmp_path / "a.jsonl.about.json").write_text("precious")
     ran = safelight("scan", tree, "--hashes", known, "--result", tmp_path / "a.jsonl")

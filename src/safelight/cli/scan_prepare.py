@@ -16,7 +16,7 @@ from safelight.bulk.about import (
 )
 from safelight.bulk.case import Case
 from safelight.bulk.graded_files import load_graded
-from safelight.bulk.request import ScanRequest, Verifies, inodes_of
+from safelight.bulk.request import ScanRequest, Verifies, inodes_of, limits_of
 from safelight.bulk.rows import path_of
 from safelight.bulk.state import ScanState, new_scan_id, refuse_inside
 from safelight.bulk.walk import check_roots, outermost
@@ -102,6 +102,7 @@ def _request(
         policy=asked.policy,
         depth=asked.depth,
         fingerprint=loaded.fingerprint,
+        limits=limits_of(settings),
         case=asked.case,
         graded=asked.graded,
         graded_fingerprint="" if graded is None else graded.fingerprint,
@@ -114,6 +115,7 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
     state = ScanState.reopen(settings.home, scan_id)
     try:
         request = state.request
+        request.check_limits(settings)
         loaded = load_matcher(settings, request.sources)
         graded = load_graded(request.graded)
         if graded is not None and graded.fingerprint != request.graded_fingerprint:
