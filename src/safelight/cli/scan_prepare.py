@@ -15,11 +15,12 @@ from safelight.bulk.about import (
     sha256_of,
 )
 from safelight.bulk.case import Case
-from safelight.bulk.graded_files import load_graded
+from safelight.bulk.graded_files import Against, load_graded
 from safelight.bulk.request import ScanRequest, Verifies, inodes_of, limits_of
 from safelight.bulk.rows import path_of
 from safelight.bulk.state import ScanState, new_scan_id, refuse_inside
 from safelight.bulk.walk import check_roots, outermost
+from safelight.cli.output import say
 from safelight.cli.work import load_matcher, private_home
 from safelight.clock import utc_now
 from safelight.errors import BadInput, CorruptFile
@@ -75,7 +76,8 @@ def begin(settings: Settings, asked: Asked) -> Prepared:
         refuse_inside(asked.roots, asked.result, "the results file")
         refuse_existing(asked.result.absolute())
     loaded = load_matcher(settings, asked.sources)  # before anything is made on disk
-    graded = load_graded(asked.graded)
+    against = Against(fingerprint=loaded.fingerprint, policy=asked.policy)
+    graded = load_graded(asked.graded, against, _warn)
     private_home(settings)
     request = _request(settings, asked, loaded, graded)
     state = ScanState.create(settings.home, request)
@@ -117,7 +119,8 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
         request = state.request
         request.check_limits(settings)
         loaded = load_matcher(settings, request.sources)
-        graded = load_graded(request.graded)
+        against = Against(fingerprint=request.fingerprint, policy=request.policy)
+        graded = load_graded(request.graded, against, _warn)
         if graded is not None and graded.fingerprint != request.graded_fingerprint:
             raise BadInput(
                 "the files of --skip-known have changed since this scan began: put back what they"
@@ -128,6 +131,10 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
         state.close()
         raise
     return Prepared(state=state, loaded=loaded, graded=graded, about=about)
+
+
+def _warn(text: str) -> None:
+    say(f"warning: {text}")
 
 
 # --- a second examiner ----------------------------------------------------------------------------
