@@ -42,7 +42,13 @@ def test_facts_of_every_file(tmp_path: Path) -> None:
 
 
 def test_a_digest_does_not_depend_on_the_order_and_does_on_all_else(tmp_path: Path) -> None:
-    rows = [_md5(1), _md5(2), _pdq(1, quality=80), _pdq(2), {"vpdq": VIDEO}]
+    rows = [
+        _md5(1, **{"class": "A1"}),
+        _md5(2),
+        _pdq(1, quality=80),
+        _pdq(2),
+        {"vpdq": VIDEO, "class": "B2"},
+    ]
 
     def digest(*rows: dict[str, object]) -> str:
         (facts,) = load_files(Sources(hashes=(_file(tmp_path / "x.jsonl", *rows),))).about
@@ -54,12 +60,38 @@ def test_a_digest_does_not_depend_on_the_order_and_does_on_all_else(tmp_path: Pa
         rows[:-1],
         [*rows, _md5(3)],
         [*rows, _md5(1)],  # twice is not once
-        [_md5(3), *rows[1:]],
+        [_md5(3, **{"class": "A1"}), *rows[1:]],
+        [_md5(1, **{"class": "B9"}), *rows[1:]],
+        [_md5(1), *rows[1:]],
+        [_md5(1), _md5(2, **{"class": "A1"}), *rows[2:]],
+        [*rows[:-1], {"vpdq": VIDEO}],
         [*rows[:2], _pdq(1, quality=81), *rows[3:]],
-        [*rows[:-1], {"vpdq": VIDEO[:-1]}],
-        [*rows[:-1], {"vpdq": [*VIDEO[:-1], VIDEO[-1].replace("2.000", "2.001")]}],
+        [*rows[:-1], rows[-1] | {"vpdq": VIDEO[:-1]}],
+        [*rows[:-1], rows[-1] | {"vpdq": [*VIDEO[:-1], VIDEO[-1].replace("2.000", "2.001")]}],
     ):
         assert digest(*changed) != first
+
+
+def test_a_digest_goes_by_the_names_of_classes_and_not_by_their_numbers() -> None:
+    def digest(classes: list[int] | None, *names: str) -> str:
+        tally = Tally(1)
+        tally.add(
+            EntryArrays(
+                algorithm=Algorithm.MD5,
+                ids=np.arange(2, dtype=np.int64),
+                lists=np.zeros(2, np.int32),
+                values=np.arange(32, dtype=np.uint8).reshape(2, 16),
+                qualities=np.full(2, -1, np.int16),
+                classes=None if classes is None else np.array(classes, np.int32),
+                class_names=names,
+            )
+        )
+        return tally.digest(0)
+
+    assert digest([1, 0], "", "A") == digest([2, 0], "", "B", "A") == digest([0, 1], "A", "")
+    assert digest([0, 0], "", "A") == digest(None, "")
+    assert digest([1, 0], "", "A") != digest([1, 0], "", "B")
+    assert digest([1, 0], "", "A") != digest([0, 1], "", "A")
 
 
 def test_a_tally_tells_lists_apart_whatever_the_batches() -> None:

@@ -51,8 +51,8 @@ class Sources:
 class ListFacts:
     """What a report says about a list, or hash file, that was matched against.
 
-    `digest` is equal for equal entries whatever their order and numbers. It notices accidents, not
-    somebody who builds entries for the purpose.
+    `digest` is equal for equal entries and classes whatever their order and numbers. It notices
+    accidents, not somebody who builds entries for the purpose.
     """
 
     name: str
@@ -68,9 +68,9 @@ class ListFacts:
 class Loaded:
     """What was loaded, and what a person must know of what was not.
 
-    `fingerprint` is equal for equal entries of equal lists, whatever their order. Of the lists in
-    `observed` matches are counted, and those in `ignore` hold what is of no interest: neither makes
-    a file known or similar.
+    `fingerprint` is equal for equal entries and classes of equal lists, in whatever order. Of the
+    lists in `observed` matches are counted, and those in `ignore` hold what is of no interest:
+    neither makes a file known or similar.
     """
 
     matcher: Matcher
