@@ -325,6 +325,15 @@ def test_a_report_of_every_form(safelight, exhibit, tmp_path):
         assert out.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_report_is_told_to_programs(safelight, exhibit, tmp_path):
+    out = tmp_path / "report.html"
+    ran = safelight("report", exhibit(), "--out", out, "--output", "json")
+    assert ran.code == 0, ran.err
+    data = out.read_bytes()
+    digest = sha256(data).hexdigest()
+    assert ran.rows == [{"path": str(out), "format": "html", "bytes": len(data), "sha256": digest}]
+
+
 def test_a_report_needs_rows_that_are_as_they_were(safelight, exhibit, tree, tmp_path):
     result = exhibit()
     inside = safelight("report", result, "--out", tree / "report.html")
