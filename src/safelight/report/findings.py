@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from safelight.report.blocks import Cell, Table
-from safelight.report.gather import Row, why_not_checked
-from safelight.report.show import moment, place, plain, short_time
+from safelight.report.show import Row, moment, place, plain, short_time, why_not_checked
 
 ENTRIES_SHOWN = 3
 SCENES_SHOWN = 5
