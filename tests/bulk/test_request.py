@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from safelight.bulk.case import Case
+from safelight.bulk.exhibit import Exhibit
 from safelight.bulk.request import ScanRequest, Verifies, limits_of
 from safelight.errors import BadSetting
 from safelight.matching.load import Sources
@@ -23,7 +23,7 @@ WHOLE = ScanRequest(
     depth=Depth(video=FrameSampling.KEY_FRAMES, archives=True),
     fingerprint="f" * 32,
     limits=limits_of(Settings(max_pixels=7)),
-    case=Case(exhibit="E/1", examiner="E4", authority="order 12"),
+    exhibit=Exhibit(number="E/1", examiner="E4", authority="order 12"),
     graded=("/g/a.jsonl",),
     graded_fingerprint="g" * 32,
     verifies=Verifies(path="/r/first.jsonl", sha256="a" * 64),

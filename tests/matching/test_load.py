@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from safelight.matching.content import Tally
+from safelight.matching.content import ListContents
 from safelight.matching.load import Sources, load_files
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm, EntryArrays, VideoFrame
@@ -74,8 +74,8 @@ def test_a_digest_does_not_depend_on_the_order_and_does_on_all_else(tmp_path: Pa
 
 def test_a_digest_goes_by_the_names_of_classes_and_not_by_their_numbers() -> None:
     def digest(classes: list[int] | None, *names: str) -> str:
-        tally = Tally(1)
-        tally.add(
+        contents = ListContents(1)
+        contents.add(
             EntryArrays(
                 algorithm=Algorithm.MD5,
                 ids=np.arange(2, dtype=np.int64),
@@ -86,7 +86,7 @@ def test_a_digest_goes_by_the_names_of_classes_and_not_by_their_numbers() -> Non
                 class_names=names,
             )
         )
-        return tally.digest(0)
+        return contents.digest(0)
 
     assert digest([1, 0], "", "A") == digest([2, 0], "", "B", "A") == digest([0, 1], "A", "")
     assert digest([0, 0], "", "A") == digest(None, "")
@@ -94,7 +94,7 @@ def test_a_digest_goes_by_the_names_of_classes_and_not_by_their_numbers() -> Non
     assert digest([1, 0], "", "A") != digest([0, 1], "", "A")
 
 
-def test_a_tally_tells_lists_apart_whatever_the_batches() -> None:
+def test_contents_tell_lists_apart_whatever_the_batches() -> None:
     rng = np.random.default_rng(1)
     values = rng.integers(0, 256, (1000, 20), np.uint8)
     lists = rng.integers(0, 3, 1000).astype(np.int32)
@@ -108,12 +108,12 @@ def test_a_tally_tells_lists_apart_whatever_the_batches() -> None:
             qualities=np.full(1000, -2, np.int16)[rows],
         )
 
-    whole, parts = Tally(3), Tally(3)
+    whole, parts = ListContents(3), ListContents(3)
     whole.add(arrays(slice(None)))
     for first in range(0, 1000, 300):
         parts.add(arrays(slice(first, first + 300)))
     for number in range(3):
-        alone = Tally(1)
+        alone = ListContents(1)
         mine = arrays(slice(None))
         keep = mine.lists == number
         alone.add(

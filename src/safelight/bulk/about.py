@@ -147,13 +147,13 @@ class AboutFile:
 
 
 def _about(request: ScanRequest, loaded: Loaded, settings: Settings) -> About:
-    case = request.case
+    exhibit = request.exhibit
     return {
         "form": FORM,
         "complete": False,
-        "exhibit": case.exhibit if case else None,
-        "examiner": case.examiner if case else None,
-        "authority": case.authority if case else None,
+        "exhibit": exhibit.number if exhibit else None,
+        "examiner": exhibit.examiner if exhibit else None,
+        "authority": exhibit.authority if exhibit else None,
         "results": {"file": Path(request.result).name, "bytes": 0, "sha256": None},
         "scan": request.scan_id,
         "asked": _asked(request),

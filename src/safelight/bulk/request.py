@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from safelight.bulk.case import Case
+from safelight.bulk.exhibit import Exhibit
 from safelight.errors import BadPath, BadSetting
 from safelight.files import show_path
 from safelight.matching.load import Sources
@@ -56,7 +56,7 @@ class ScanRequest:
     fingerprint: str
     limits: Mapping[str, Any] = field(default_factory=dict)
     named: tuple[bytes, ...] = ()
-    case: Case | None = None
+    exhibit: Exhibit | None = None
     graded: tuple[str, ...] = ()  # absolute paths of files of what is already graded
     graded_fingerprint: str = ""
     verifies: Verifies | None = None
@@ -110,7 +110,7 @@ class ScanRequest:
             "depth": self.depth.to_json(),
             "fingerprint": self.fingerprint,
             "limits": dict(self.limits),
-            "case": None if self.case is None else self.case.to_json(),
+            "exhibit": None if self.exhibit is None else self.exhibit.to_json(),
             "graded": self.graded,
             "graded_fingerprint": self.graded_fingerprint,
             "verifies": None if self.verifies is None else asdict(self.verifies),
@@ -138,7 +138,7 @@ class ScanRequest:
             depth=Depth.from_json(data["depth"]),
             fingerprint=data["fingerprint"],
             limits=dict(data["limits"]),
-            case=None if data["case"] is None else Case(**data["case"]),
+            exhibit=None if data["exhibit"] is None else Exhibit(**data["exhibit"]),
             graded=tuple(data["graded"]),
             graded_fingerprint=data["graded_fingerprint"],
             verifies=None if data["verifies"] is None else Verifies(**data["verifies"]),

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from safelight.bulk.case import case_of
+from safelight.bulk.exhibit import exhibit_of
 from safelight.cli.dataset_options import (
     BaseOption,
     CarryOption,
@@ -254,7 +254,9 @@ def command(
             result=result,
             sources=sources,
             depth=Depth(mode=mode, video=video, archives=archives),
-            case=case_of(exhibit, examiner or (settings.actor if exhibit else None), authority),
+            exhibit=exhibit_of(
+                exhibit, examiner or (settings.actor if exhibit else None), authority
+            ),
             graded=absolute(skip_known),
         )
         prepared = begin(settings, asked)

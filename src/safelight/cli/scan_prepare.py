@@ -14,7 +14,7 @@ from safelight.bulk.about import (
     refuse_existing,
     sha256_of,
 )
-from safelight.bulk.case import Case
+from safelight.bulk.exhibit import Exhibit
 from safelight.bulk.graded_files import Against, load_graded
 from safelight.bulk.request import ScanRequest, Verifies, inodes_of, limits_of
 from safelight.bulk.rows import path_of
@@ -42,7 +42,7 @@ class Asked:
     sources: Sources
     policy: MatchPolicy
     depth: Depth
-    case: Case | None
+    exhibit: Exhibit | None
     graded: tuple[str, ...]
     verifies: Verifies | None = None
 
@@ -105,7 +105,7 @@ def _request(
         depth=asked.depth,
         fingerprint=loaded.fingerprint,
         limits=limits_of(settings),
-        case=asked.case,
+        exhibit=asked.exhibit,
         graded=asked.graded,
         graded_fingerprint="" if graded is None else graded.fingerprint,
         verifies=asked.verifies,
@@ -178,9 +178,12 @@ def repeat(
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         name = show_path(about_path(result))
         raise CorruptFile(f"{name} is damaged, or of another version of Safelight.") from exc
-    if asked.case is not None:
-        told = {"examiner": examiner or actor or "", "authority": authority or asked.case.authority}
-        asked = replace(asked, case=replace(asked.case, **told))
+    if asked.exhibit is not None:
+        told = {
+            "examiner": examiner or actor or "",
+            "authority": authority or asked.exhibit.authority,
+        }
+        asked = replace(asked, exhibit=replace(asked.exhibit, **told))
     elif examiner or authority:
         raise BadInput("the result names no exhibit: leave --examiner and --authority away.")
     return replace(asked, roots=_places(asked.named, places), result=own_result)
@@ -188,8 +191,8 @@ def repeat(
 
 def _repeated(about: About, result: Path, sources: Sources, graded: Sequence[str]) -> Asked:
     asked = about["asked"]
-    exhibit = about["exhibit"]
-    case = None if exhibit is None else Case(exhibit=exhibit, authority=about["authority"] or "")
+    number, authority = about["exhibit"], about["authority"] or ""
+    exhibit = None if number is None else Exhibit(number=number, authority=authority)
     return Asked(
         roots=(),
         named=tuple(path_of(root) for root in asked["roots"]),
@@ -197,7 +200,7 @@ def _repeated(about: About, result: Path, sources: Sources, graded: Sequence[str
         sources=_sources(about, sources),
         policy=MatchPolicy(**asked["policy"]),
         depth=Depth.from_json(asked["depth"]),
-        case=case,
+        exhibit=exhibit,
         graded=tuple(graded) or _paths(about["left_out"]),
         verifies=Verifies(path=str(result.absolute()), sha256=about["results"]["sha256"]),
     )

@@ -14,7 +14,7 @@ _OTHER = np.uint64(0x9E3779B97F4A7C15)
 Words = npt.NDArray[np.uint64]
 
 
-class Tally:
+class ListContents:
     """Counts the entries of lists and mixes them into one number each."""
 
     def __init__(self, lists: int) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from safelight.connectors.hash_files import not_all_pdq, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
-from safelight.matching.content import Tally
+from safelight.matching.content import ListContents
 from safelight.matching.step import Matcher
 from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, EntryArrays, HashRow, RejectedRow
 
@@ -196,9 +196,9 @@ def _loaded(
 
 
 def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[ListFacts, ...]:
-    tally = Tally(len(lists))
+    contents = ListContents(len(lists))
     for array in arrays:
-        tally.add(array)
+        contents.add(array)
     return tuple(
         ListFacts(
             name=one.name,
@@ -206,8 +206,8 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             meaning=one.meaning,
             licence=one.licence,
             change=one.change,
-            entries=tally.entries(number),
-            digest=tally.digest(number),
+            entries=contents.entries(number),
+            digest=contents.digest(number),
         )
         for number, one in enumerate(lists)
     )

@@ -37,7 +37,7 @@ def contents(gathered: Gathered) -> Iterator[Block]:
     about = gathered.about
     if about.get("complete") is not True:
         yield Text(words.NOT_COMPLETE, alert=True)
-    yield _case(about)
+    yield _exhibit(about)
     yield from _outcome(gathered)
     yield from _asked(about)
     yield from _lists(about)
@@ -54,7 +54,7 @@ def contents(gathered: Gathered) -> Iterator[Block]:
     yield Signatures(("Examiner", "Second examiner"))
 
 
-def _case(about: Mapping[str, Any]) -> Table:
+def _exhibit(about: Mapping[str, Any]) -> Table:
     runs = [run for run in about["runs"] if isinstance(run, dict)]
     first, last = (runs[0], runs[-1]) if runs else ({}, {})
     return facts(
