@@ -52,13 +52,6 @@ def short_time(text: str) -> str:
     return f"{text[:10]} {text[11:19]}"
 
 
-def moment(seconds: float) -> str:
-    """A place in a video."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
 def _shown(char: str) -> str:
     if char == "\\":
         return "\\\\"
