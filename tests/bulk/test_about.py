@@ -13,8 +13,8 @@ import pytest
 
 from safelight import __version__
 from safelight.bulk.about import AboutFile, about_path, read_about, refuse_existing
-from safelight.bulk.case import Case, case_of
 from safelight.bulk.environment import clock, environment, mount_of
+from safelight.bulk.exhibit import Exhibit, exhibit_of
 from safelight.bulk.request import ScanRequest, inodes_of
 from safelight.bulk.rows import Tally
 from safelight.errors import BadInput, BadPath, CorruptFile
@@ -42,7 +42,7 @@ def request_(tmp_path: Path) -> ScanRequest:
         policy=MatchPolicy.default(),
         depth=Depth(archives=True),
         fingerprint="f" * 32,
-        case=Case(exhibit="2026-117/3", examiner="E4", authority="order 12"),
+        exhibit=Exhibit(number="2026-117/3", examiner="E4", authority="order 12"),
     )
 
 
@@ -183,18 +183,18 @@ def test_the_mount_of_a_path_is_the_innermost():
 @pytest.mark.parametrize(
     "words",
     [
-        {"exhibit": "", "examiner": "E4", "authority": None},  # who, but of what?
-        {"exhibit": None, "examiner": "E4", "authority": None},
-        {"exhibit": "two\nlines", "examiner": None, "authority": None},
-        {"exhibit": "x" * 201, "examiner": None, "authority": None},
-        {"exhibit": "1", "examiner": None, "authority": "\u202e"},
+        {"number": "", "examiner": "E4", "authority": None},  # who, but of what?
+        {"number": None, "examiner": "E4", "authority": None},
+        {"number": "two\nlines", "examiner": None, "authority": None},
+        {"number": "x" * 201, "examiner": None, "authority": None},
+        {"number": "1", "examiner": None, "authority": "\u202e"},
     ],
 )
 def test_words_that_no_report_can_hold_are_refused(words: dict[str, str | None]):
     with pytest.raises(BadInput, match="--"):
-        case_of(**words)
+        exhibit_of(**words)
 
 
-def test_without_words_there_is_no_case():
-    assert case_of(None, None, None) is None
-    assert case_of("1", None, None) == Case(exhibit="1")
+def test_without_words_there_is_no_exhibit():
+    assert exhibit_of(None, None, None) is None
+    assert exhibit_of("1", None, None) == Exhibit(number="1")

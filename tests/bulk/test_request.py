@@ -4,11 +4,13 @@ import json
 
 import pytest
 
-from safelight.bulk.case import Case
-from safelight.bulk.request import ScanRequest, Verifies
+from safelight.bulk.exhibit import Exhibit
+from safelight.bulk.request import ScanRequest, Verifies, limits_of
+from safelight.errors import BadSetting
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm, Depth, FrameSampling
+from safelight.settings import Settings
 
 WHOLE = ScanRequest(
     scan_id="20261122-010203-abcd",
@@ -20,7 +22,8 @@ WHOLE = ScanRequest(
     policy=MatchPolicy(radius=9, min_quality=60, video_percent=70, scene_seconds=9.5),
     depth=Depth(video=FrameSampling.KEY_FRAMES, archives=True),
     fingerprint="f" * 32,
-    case=Case(exhibit="E/1", examiner="E4", authority="order 12"),
+    limits=limits_of(Settings(max_pixels=7)),
+    exhibit=Exhibit(number="E/1", examiner="E4", authority="order 12"),
     graded=("/g/a.jsonl",),
     graded_fingerprint="g" * 32,
     verifies=Verifies(path="/r/first.jsonl", sha256="a" * 64),
@@ -30,6 +33,16 @@ WHOLE = ScanRequest(
 
 def test_everything_that_was_asked_is_kept():
     assert ScanRequest.from_json(json.loads(json.dumps(WHOLE.to_json()))) == WHOLE
+
+
+def test_limits_are_those_it_began_with_and_others_are_named():
+    WHOLE.check_limits(Settings(max_pixels=7, contact="another", actor="another"))
+    with pytest.raises(BadSetting) as refused:
+        WHOLE.check_limits(Settings(decode_seconds=5))
+    said = str(refused.value)
+    assert "SAFELIGHT_MAX_PIXELS was 7 and is 120000000" in said
+    assert "SAFELIGHT_DECODE_SECONDS was 60 and is 5" in said
+    assert "SAFELIGHT_VIDEO_FRAMES" not in said
 
 
 @pytest.mark.parametrize(

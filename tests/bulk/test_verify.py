@@ -9,7 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safelight.bulk.verify import compare_rows, differing_conditions, differing_fields
+from safelight.bulk.verify import (
+    compare_rows,
+    differing_conditions,
+    differing_fields,
+    lists_in_common,
+)
 from safelight.errors import CorruptFile
 
 
@@ -95,6 +100,67 @@ def test_what_hangs_on_the_machine_or_the_copy_is_counted(compare):
     ]
     found = compare(first, second)
     assert (found.differing.total, found.of_the_machine, found.only_times) == (2, 1, 1)
+
+
+def similar(name: str, *matches: tuple[int, str, int], list_name: str = "lab") -> dict[str, Any]:
+    told = [
+        {"list": list_name, "entry": number, "algorithm": algorithm, "distance": distance}
+        for number, algorithm, distance in matches
+    ]
+    reasons = [f"near_{one['algorithm']}: entry {one['entry']} of list lab" for one in told]
+    return row(name, verdict="similar", matches=told, reasons=reasons)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ([(1, "md5", 0), (1, "pdq", 4)], [(7, "md5", 0), (7, "pdq", 4)], True),
+        ([(1, "pdq", 4), (2, "pdq", 4)], [(9, "pdq", 4), (3, "pdq", 4)], True),
+        # by both hashes the same entry is not two entries
+        ([(1, "md5", 0), (1, "pdq", 4)], [(7, "md5", 0), (8, "pdq", 4)], False),
+        ([(1, "pdq", 4)], [(1, "pdq", 5)], False),
+        ([(1, "pdq", 4)], [(1, "pdq", 4), (2, "pdq", 4)], False),
+    ],
+)
+def test_numbers_that_a_database_gives_are_no_difference(tmp_path, first, second, same):
+    paths = [
+        write(tmp_path / str(place), [similar("/a", *some)])
+        for place, some in enumerate((first, second))
+    ]
+    comparison = compare_rows(*paths, ("lab",))
+    assert comparison.same is same
+    assert (comparison.identical, comparison.renumbered) == ((1, 1) if same else (0, 0))
+    if first != second:
+        assert not compare_rows(*paths).same  # unless the lists are the same
+
+
+def test_numbers_of_a_list_that_is_not_the_same_are_a_difference(tmp_path):
+    paths = [
+        write(tmp_path / str(number), [similar("/a", (number, "pdq", 4), list_name="other")])
+        for number in (1, 2)
+    ]
+    ((_first, _second, fields),) = compare_rows(*paths, ("lab",)).differing.first
+    assert fields == ("matches",)
+
+
+def test_rows_that_no_scan_wrote_are_compared_all_the_same(tmp_path):
+    odd = [
+        row("/a", verdict="known", matches=[1], reasons=[{}]),
+        row("/b", verdict="known", matches={"list": 1}, reasons=None),
+    ]
+    paths = [write(tmp_path / "1", odd), write(tmp_path / "2", [row("/a"), row("/b")])]
+    assert compare_rows(*paths, ("lab",)).differing.total == 2
+
+
+def test_lists_are_the_same_by_name_and_digest_and_only_in_databases():
+    def against(digest: str, *files: Any) -> dict[str, Any]:
+        facts = [{"name": "lab", "digest": digest, "entries": 3, "change": 1}]
+        return about(matched_against={"files": [*files], "facts": facts})
+
+    assert lists_in_common(against("1"), against("1")) == ("lab",)
+    assert lists_in_common(against("1"), against("2")) == ()
+    file = {"path": "/x/lab", "sha256": "1"}
+    assert lists_in_common(against("1", file), against("1", file)) == ()
 
 
 names = st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 1)), max_size=12)

@@ -72,6 +72,24 @@ def test_every_scan_has_such_a_file(safelight, tree, known, home):
     assert "times" not in rows_of(result)[0]
 
 
+def test_a_scan_does_not_go_on_under_other_limits(
+    safelight, command, environ, many, known, tmp_path
+):
+    result = tmp_path / "a.jsonl"
+    words = ["scan", str(many), "--hashes", str(known), "--result", str(result), "-o", "json"]
+    with subprocess.Popen(
+        [*command, *words, "--jobs", "1"],
+        env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    before = (result.read_bytes(), about_of(result))
+    ran = safelight("scan", "--resume", "last", SAFELIGHT_MAX_PIXELS="1000")
+    assert (ran.code, "SAFELIGHT_MAX_PIXELS was 120000000 and is 1000" in ran.err) == (2, True)
+    assert (result.read_bytes(), about_of(result)) == before
+
+
 def test_one_that_is_there_is_not_overwritten(safelight, tree, known, tmp_path):
     (tmp_path / "a.jsonl.about.json").write_text("precious")
     ran = safelight("scan", tree, "--hashes", known, "--result", tmp_path / "a.jsonl")
@@ -125,6 +143,7 @@ def test_a_summary_for_programs(safelight, exhibit, tmp_path):
     digest = sha256(first.read_bytes()).hexdigest()
     assert told == {
         "identical": 5,
+        "renumbered": 0,
         "differing": 0,
         "missing": 0,
         "new": 0,
@@ -142,6 +161,15 @@ def test_hash_files_may_lie_elsewhere(safelight, exhibit, known, tmp_path):
     assert (gone.code, "there is no such file" in gone.err) == (2, True)
     words = ("--hashes", tmp_path / "lists" / known.name, "--result", tmp_path / "b.jsonl")
     assert safelight("scan", "--verify", first, *words).code == 0
+
+
+def test_who_is_named_in_the_settings_repeats_a_result_of_no_exhibit(
+    safelight, tree, known, tmp_path
+):
+    first = tmp_path / "a.jsonl"
+    safelight("scan", tree, "--hashes", known, "--result", first)
+    ran = safelight("scan", "--verify", first, SAFELIGHT_ACTOR="nightjar")
+    assert ran.code == 0, ran.err
 
 
 def test_a_verification_that_is_stopped_goes_on(
@@ -306,6 +334,15 @@ def test_a_report_says_whose_classes_it_leaves_out(safelight, exhibit, tmp_path)
         ran = safelight("report", result, "--format", form, "--out", tmp_path / form)
         said = "from the list known.csv are left out: its redistribution is forbidden."
         assert (ran.code, said in ran.err) == (0, told), ran.err
+
+
+def test_a_report_is_told_to_programs(safelight, exhibit, tmp_path):
+    out = tmp_path / "report.html"
+    ran = safelight("report", exhibit(), "--out", out, "--output", "json")
+    assert ran.code == 0, ran.err
+    data = out.read_bytes()
+    digest = sha256(data).hexdigest()
+    assert ran.rows == [{"path": str(out), "format": "html", "bytes": len(data), "sha256": digest}]
 
 
 def test_a_report_needs_rows_that_are_as_they_were(safelight, exhibit, tree, tmp_path):

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from safelight.matching.content import Tally
+from safelight.matching.content import ListContents
 from safelight.matching.load import Sources, load_files
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm, EntryArrays, VideoFrame
@@ -44,7 +44,13 @@ def test_facts_of_every_file(tmp_path: Path) -> None:
 
 
 def test_a_digest_does_not_depend_on_the_order_and_does_on_all_else(tmp_path: Path) -> None:
-    rows = [_md5(1), _md5(2), _pdq(1, quality=80), _pdq(2), {"vpdq": VIDEO}]
+    rows = [
+        _md5(1, **{"class": "A1"}),
+        _md5(2),
+        _pdq(1, quality=80),
+        _pdq(2),
+        {"vpdq": VIDEO, "class": "B2"},
+    ]
 
     def digest(*rows: dict[str, object]) -> str:
         (facts,) = load_files(Sources(hashes=(_file(tmp_path / "x.jsonl", *rows),))).about
@@ -56,15 +62,41 @@ def test_a_digest_does_not_depend_on_the_order_and_does_on_all_else(tmp_path: Pa
         rows[:-1],
         [*rows, _md5(3)],
         [*rows, _md5(1)],  # twice is not once
-        [_md5(3), *rows[1:]],
+        [_md5(3, **{"class": "A1"}), *rows[1:]],
+        [_md5(1, **{"class": "B9"}), *rows[1:]],
+        [_md5(1), *rows[1:]],
+        [_md5(1), _md5(2, **{"class": "A1"}), *rows[2:]],
+        [*rows[:-1], {"vpdq": VIDEO}],
         [*rows[:2], _pdq(1, quality=81), *rows[3:]],
-        [*rows[:-1], {"vpdq": VIDEO[:-1]}],
-        [*rows[:-1], {"vpdq": [*VIDEO[:-1], VIDEO[-1].replace("2.000", "2.001")]}],
+        [*rows[:-1], rows[-1] | {"vpdq": VIDEO[:-1]}],
+        [*rows[:-1], rows[-1] | {"vpdq": [*VIDEO[:-1], VIDEO[-1].replace("2.000", "2.001")]}],
     ):
         assert digest(*changed) != first
 
 
-def test_a_tally_tells_lists_apart_whatever_the_batches() -> None:
+def test_a_digest_goes_by_the_names_of_classes_and_not_by_their_numbers() -> None:
+    def digest(classes: list[int] | None, *names: str) -> str:
+        contents = ListContents(1)
+        contents.add(
+            EntryArrays(
+                algorithm=Algorithm.MD5,
+                ids=np.arange(2, dtype=np.int64),
+                lists=np.zeros(2, np.int32),
+                values=np.arange(32, dtype=np.uint8).reshape(2, 16),
+                qualities=np.full(2, -1, np.int16),
+                classes=None if classes is None else np.array(classes, np.int32),
+                class_names=names,
+            )
+        )
+        return contents.digest(0)
+
+    assert digest([1, 0], "", "A") == digest([2, 0], "", "B", "A") == digest([0, 1], "A", "")
+    assert digest([0, 0], "", "A") == digest(None, "")
+    assert digest([1, 0], "", "A") != digest([1, 0], "", "B")
+    assert digest([1, 0], "", "A") != digest([0, 1], "", "A")
+
+
+def test_contents_tell_lists_apart_whatever_the_batches() -> None:
     rng = np.random.default_rng(1)
     values = rng.integers(0, 256, (1000, 20), np.uint8)
     lists = rng.integers(0, 3, 1000).astype(np.int32)
@@ -78,12 +110,12 @@ def test_a_tally_tells_lists_apart_whatever_the_batches() -> None:
             qualities=np.full(1000, -2, np.int16)[rows],
         )
 
-    whole, parts = Tally(3), Tally(3)
+    whole, parts = ListContents(3), ListContents(3)
     whole.add(arrays(slice(None)))
     for first in range(0, 1000, 300):
         parts.add(arrays(slice(first, first + 300)))
     for number in range(3):
-        alone = Tally(1)
+        alone = ListContents(1)
         mine = arrays(slice(None))
         keep = mine.lists == number
         alone.add(

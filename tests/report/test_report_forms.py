@@ -231,8 +231,30 @@ def test_without_rows_and_without_a_case_there_is_a_report(tmp_path: Path):
     result = write(tmp_path, exhibit=None, examiner=None, authority=None, runs=[])
     text = " ".join(Page(made(result, Form.HTML).decode()).text)
     assert "Report of a scan" in text
-    assert "Everything was checked." in text
+    assert "There was nothing to check." in text
     made(result, Form.PDF, "pdf")
+
+
+SKIPPED = row(b"/m/g.png", "skipped", skipped="already_graded", earlier={"file": "old.jsonl"})
+
+
+@pytest.mark.parametrize(
+    ("rows", "complete", "all_checked", "said"),
+    [
+        ([row()], True, True, []),
+        ([row(), SKIPPED], True, False, ["in full. 1 items were left out"]),
+        ([row()], False, False, ["in full. The scan is not complete"]),
+        ([SKIPPED], False, False, ["1 items were left out", "The scan is not complete: "]),
+        ([row(), unchecked()], True, False, ["1 items were not checked"]),
+    ],
+)
+def test_it_says_that_everything_was_checked_only_where_it_was(
+    tmp_path: Path, rows, complete, all_checked, said
+):
+    result = write(tmp_path, *rows, complete=complete, left_out=LEFT_OUT)
+    text = " ".join(Page(made(result, Form.HTML).decode()).text)
+    assert ("Everything was checked." in text) is all_checked
+    assert all(one in text for one in said)
 
 
 def test_an_about_file_of_strange_values_still_gives_a_report(tmp_path: Path):

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.report.show import moment, place, plain, short_time, visible
+from safelight.matching.rules import clock
+from safelight.report.show import place, plain, short_time, visible
 
 
 @pytest.mark.parametrize(
@@ -51,4 +52,4 @@ def test_a_place_is_the_way_in():
 def test_times_are_shown_to_the_second():
     assert short_time("2026-01-02T03:04:05.123456789Z") == "2026-01-02 03:04:05"
     assert short_time("@-99.000000001") == "@-99.000000001"
-    assert [moment(75.9), moment(7207)] == ["1:15", "2:00:07"]
+    assert [clock(75.9), clock(7207)] == ["1:15", "2:00:07"]

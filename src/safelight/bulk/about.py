@@ -7,14 +7,14 @@ when a scan begins, as not complete, and again whenever the scan stops or ends.
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from datetime import datetime
 from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
 from safelight.bulk.environment import clock, environment, mount_of
-from safelight.bulk.request import ScanRequest
+from safelight.bulk.request import ScanRequest, limits_of
 from safelight.bulk.rows import Tally, path_fields, path_of
 from safelight.errors import BadInput, BadPath, CorruptFile
 from safelight.files import disk_errors, replace_private, show_path
@@ -26,11 +26,6 @@ About = dict[str, Any]
 FORM = 1
 SUFFIX = ".about.json"
 _LARGEST = 64 << 20  # bytes
-
-# Settings that change no row.
-_NO_MATTER = frozenset(
-    {"home", "database_url", "database_admin_url", "organisation", "actor", "contact"}
-)
 
 
 def about_path(result: str | Path) -> Path:
@@ -152,17 +147,17 @@ class AboutFile:
 
 
 def _about(request: ScanRequest, loaded: Loaded, settings: Settings) -> About:
-    case = request.case
+    exhibit = request.exhibit
     return {
         "form": FORM,
         "complete": False,
-        "exhibit": case.exhibit if case else None,
-        "examiner": case.examiner if case else None,
-        "authority": case.authority if case else None,
+        "exhibit": exhibit.number if exhibit else None,
+        "examiner": exhibit.examiner if exhibit else None,
+        "authority": exhibit.authority if exhibit else None,
         "results": {"file": Path(request.result).name, "bytes": 0, "sha256": None},
         "scan": request.scan_id,
         "asked": _asked(request),
-        "settings": _settings(settings),
+        "settings": limits_of(settings),
         "matched_against": _matched_against(request, loaded),
         "left_out": [_file(path) for path in request.graded],
         "verifies": request.verifies.sha256 if request.verifies else None,
@@ -187,11 +182,6 @@ def _root(request: ScanRequest, root: bytes) -> dict[str, Any]:
     named = request.name_of(root)
     told: dict[str, Any] = {**path_fields(named), "mount": mount_of(root)}
     return told if named == root else told | {"at": path_fields(root)}
-
-
-def _settings(settings: Settings) -> dict[str, Any]:
-    names = (one.name for one in fields(settings) if not one.metadata["secret"])
-    return {name: getattr(settings, name) for name in names if name not in _NO_MATTER}
 
 
 def _matched_against(request: ScanRequest, loaded: Loaded) -> dict[str, Any]:

@@ -1,18 +1,30 @@
 """What a scan was asked to do: kept on disk, so that it can be gone on with later."""
 
 import os
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
-from safelight.bulk.case import Case
-from safelight.errors import BadPath
+from safelight.bulk.exhibit import Exhibit
+from safelight.errors import BadPath, BadSetting
 from safelight.files import show_path
 from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm, Depth
+from safelight.settings import PREFIX, Settings
 
-VERSION = 3
+VERSION = 4
+
+# Settings that change no row.
+_NO_MATTER = frozenset(
+    {"home", "database_url", "database_admin_url", "organisation", "actor", "contact"}
+)
+
+
+def limits_of(settings: Settings) -> dict[str, Any]:
+    """The settings that rows depend on."""
+    names = (one.name for one in fields(settings) if not one.metadata["secret"])
+    return {name: getattr(settings, name) for name in names if name not in _NO_MATTER}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +40,10 @@ class ScanRequest:
     """What a scan was asked to do; enough to go on with it later.
 
     `inodes` are those of the roots when the scan began: a folder on which a medium was mounted is
-    another one when the medium is away. `fingerprint` is that of the entries matched against, and
-    `graded_fingerprint` that of what was left out. `named`: what the rows call the roots, where a
-    second examiner has mounted the medium elsewhere; empty: as they are.
+    another one when the medium is away. `limits` are the settings that rows depend on.
+    `fingerprint` is that of the entries matched against, and `graded_fingerprint` that of what was
+    left out. `named`: what the rows call the roots, where a second examiner has mounted the medium
+    elsewhere; empty: as they are.
     """
 
     scan_id: str
@@ -41,8 +54,9 @@ class ScanRequest:
     policy: MatchPolicy
     depth: Depth
     fingerprint: str
+    limits: Mapping[str, Any] = field(default_factory=dict)
     named: tuple[bytes, ...] = ()
-    case: Case | None = None
+    exhibit: Exhibit | None = None
     graded: tuple[str, ...] = ()  # absolute paths of files of what is already graded
     graded_fingerprint: str = ""
     verifies: Verifies | None = None
@@ -56,6 +70,20 @@ class ScanRequest:
                     f"{show_path(root)} is not what this scan began with: is the medium mounted?"
                     " Mount it there and go on, or begin a new scan."
                 )
+
+    def check_limits(self, settings: Settings) -> None:
+        """Raise BadSetting, naming them, where limits are not those the scan began with."""
+        now = limits_of(settings)
+        other = [
+            f"{PREFIX}{name.upper()} was {was} and is {now.get(name)}"
+            for name, was in self.limits.items()
+            if now.get(name) != was
+        ]
+        if other:
+            raise BadSetting(
+                f"this scan began with other limits: {', '.join(other)}. Set what it began with"
+                " and go on, or begin a new scan: its rows must all be made alike."
+            )
 
     def name_of(self, path: bytes) -> bytes:
         """What the rows call a file found at `path`."""
@@ -81,7 +109,8 @@ class ScanRequest:
             "policy": asdict(self.policy),
             "depth": self.depth.to_json(),
             "fingerprint": self.fingerprint,
-            "case": None if self.case is None else self.case.to_json(),
+            "limits": dict(self.limits),
+            "exhibit": None if self.exhibit is None else self.exhibit.to_json(),
             "graded": self.graded,
             "graded_fingerprint": self.graded_fingerprint,
             "verifies": None if self.verifies is None else asdict(self.verifies),
@@ -108,7 +137,8 @@ class ScanRequest:
             policy=MatchPolicy(**data["policy"]),
             depth=Depth.from_json(data["depth"]),
             fingerprint=data["fingerprint"],
-            case=None if data["case"] is None else Case(**data["case"]),
+            limits=dict(data["limits"]),
+            exhibit=None if data["exhibit"] is None else Exhibit(**data["exhibit"]),
             graded=tuple(data["graded"]),
             graded_fingerprint=data["graded_fingerprint"],
             verifies=None if data["verifies"] is None else Verifies(**data["verifies"]),

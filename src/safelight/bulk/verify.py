@@ -1,6 +1,7 @@
 """Two results of the same scan, side by side: what the runs had in common, and the rows."""
 
 import json
+import re
 from collections import Counter, deque
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -47,17 +48,19 @@ class Comparison:
     fields: Counter[str] = field(default_factory=Counter)  # in how many rows each differs
     of_the_machine: int = 0  # differing rows where one run met a limit of its machine
     only_times: int = 0  # differing rows where all but times of the file system is the same
+    renumbered: int = 0  # identical rows but for the numbers of entries of lists that are the same
 
     @property
     def same(self) -> bool:
-        """Whether every row is the same, and none is missing or new."""
+        """Whether every row is the same but for such numbers, and none is missing or new."""
         return not (self.differing.total or self.missing.total or self.new.total)
 
 
-def compare_rows(first: Path, second: Path) -> Comparison:
+def compare_rows(first: Path, second: Path, same_lists: Container[str] = ()) -> Comparison:
     """Compare two results files row by row, whatever their order.
 
-    Memory grows only with how far the orders are apart.
+    Of `same_lists` the numbers of entries need not agree: every database gives its own. Memory
+    grows only with how far the orders are apart.
     """
     comparison = Comparison()
     waiting: tuple[_Waiting, _Waiting] = (_Waiting(), _Waiting())
@@ -72,7 +75,8 @@ def compare_rows(first: Path, second: Path) -> Comparison:
             if other is None:
                 waiting[side].put(row)
             else:
-                _compare(comparison, *((row, other) if side == 0 else (other, row)))
+                mine, theirs = (row, other) if side == 0 else (other, row)
+                _compare(comparison, mine, theirs, same_lists)
     for row in waiting[0].rows():
         comparison.missing.add(row)
     for row in waiting[1].rows():
@@ -120,8 +124,12 @@ def _key(row: Row) -> tuple[bytes, str]:
     return path_of(row), json.dumps(row.get("derivation", ()))
 
 
-def _compare(comparison: Comparison, first: Row, second: Row) -> None:
+def _compare(comparison: Comparison, first: Row, second: Row, same_lists: Container[str]) -> None:
     differing = tuple(differing_fields(first, second))
+    if differing and same_lists:
+        plain = (_without_numbers(row, same_lists) for row in (first, second))
+        differing = tuple(differing_fields(*plain))
+        comparison.renumbered += not differing
     if not differing:
         comparison.identical += 1
         return
@@ -129,6 +137,46 @@ def _compare(comparison: Comparison, first: Row, second: Row) -> None:
     comparison.fields.update(differing)
     comparison.only_times += all(name.startswith("times.") for name in differing)
     comparison.of_the_machine += bool({first.get("code"), second.get("code")} & OF_THE_MACHINE)
+
+
+_ENTRY = re.compile(r"\bentry \d+ of list ")
+
+
+def _without_numbers(row: Row, same_lists: Container[str]) -> Row:
+    """The row without the numbers of entries of these lists, and without an order that hangs on
+    them; which matches are of one entry still counts.
+    """
+    told = dict(row)
+    for name in ("matches", "observed"):
+        if _is_dicts(row.get(name)):
+            told[name] = _by_entry(row[name], same_lists)
+    reasons = row.get("reasons")
+    if isinstance(reasons, list):
+        told["reasons"] = sorted(_ENTRY.sub("an entry of list ", str(one)) for one in reasons)
+    return told
+
+
+def _is_dicts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+
+
+def _by_entry(matches: Sequence[Row], same_lists: Container[str]) -> list[list[str]]:
+    entries: dict[str, list[str]] = {}
+    for match in matches:
+        known = str(match.get("list")) in same_lists
+        told = {name: value for name, value in match.items() if name != "entry" or not known}
+        key = json.dumps((match.get("list"), match.get("entry")))
+        entries.setdefault(key, []).append(json.dumps(told, sort_keys=True))
+    return sorted(map(sorted, entries.values()))
+
+
+def lists_in_common(first: About, second: About) -> tuple[str, ...]:
+    """The lists of databases that both were matched against, with the same entries by digest."""
+    mine, theirs = first["matched_against"], second["matched_against"]
+    if mine["files"] or theirs["files"]:  # an entry of a hash file is a line of it
+        return ()
+    then, now = _by_name(mine.get("facts") or ()), _by_name(theirs.get("facts") or ())
+    return tuple(sorted(name for name in then if then[name] == now.get(name)))
 
 
 def differing_fields(first: Row, second: Row) -> Iterator[str]:

@@ -1,14 +1,15 @@
 """`safelight report`: a report of a scan from its results file, to print or for other programs."""
 
+import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from safelight.bulk.about import read_about, sha256_of
-from safelight.bulk.rows import path_of
+from safelight.bulk.rows import path_fields, path_of
 from safelight.bulk.state import refuse_inside
-from safelight.cli.output import say
+from safelight.cli.output import Output, OutputOption, emit, say
 from safelight.connectors.vics_out import Version
 from safelight.errors import BadInput, CorruptFile
 from safelight.files import show_path
@@ -23,9 +24,12 @@ Examples:
   safelight report a.jsonl --format html --out a.html
   safelight report a.jsonl --format pdf --out a.pdf
   safelight report a.jsonl --format vics --categories categories.json --out a-vics.json
+  safelight report a.jsonl --format json --out a.json --output json
 
 The report is made from the rows and the file .about.json beside them. The medium is not touched,
 and no picture is in any form. The same two files give the same report, byte for byte.
+
+With --output json the file written is told on one line: its path, format, bytes and SHA-256.
 
 A file of categories says, for each list, what number stands for a class of its source:
 {"hotline": {"A1": 1, "A2": 1}}. Without it no category is written; the class goes into Tags."""
@@ -57,6 +61,7 @@ def command(
             "--categories", metavar="FILE", help="VICS: categories by list and class, as JSON."
         ),
     ] = None,
+    output: OutputOption = Output.TEXT,
 ) -> None:
     """Write a report of a scan: what was found, what was not checked, how, and with what limits."""
     about = read_about(result)
@@ -75,3 +80,15 @@ def command(
     if about["complete"] is not True:
         say("warning: the scan is not complete; the report says so.")
     say(f"Report: {show_path(out)}")
+    if output is Output.JSON:
+        emit(_row(out, form))
+
+
+def _row(out: Path, form: Form) -> dict[str, Any]:
+    """The file that was written, for programs."""
+    return {
+        **path_fields(os.fsencode(out)),
+        "format": form.value,
+        "bytes": out.stat().st_size,
+        "sha256": sha256_of(out),
+    }

@@ -2,7 +2,7 @@
 
 import typer
 
-from safelight.bulk.case import case_of
+from safelight.bulk.exhibit import exhibit_of
 from safelight.cli.dataset_options import (
     BaseOption,
     CarryOption,
@@ -175,7 +175,8 @@ def command(
             places=at,
             sources=sources,
             graded=absolute(skip_known),
-            examiner=examiner or settings.actor,
+            examiner=examiner,
+            actor=settings.actor,
             authority=authority,
             own_result=result,
         )
@@ -187,7 +188,9 @@ def command(
             result=result,
             sources=sources,
             depth=depth,
-            case=case_of(exhibit, examiner or (settings.actor if exhibit else None), authority),
+            exhibit=exhibit_of(
+                exhibit, examiner or (settings.actor if exhibit else None), authority
+            ),
             graded=absolute(skip_known),
         )
         prepared = begin(settings, asked)

@@ -14,12 +14,13 @@ from safelight.bulk.about import (
     refuse_existing,
     sha256_of,
 )
-from safelight.bulk.case import Case
-from safelight.bulk.graded_files import load_graded
-from safelight.bulk.request import ScanRequest, Verifies, inodes_of
+from safelight.bulk.exhibit import Exhibit
+from safelight.bulk.graded_files import Against, load_graded
+from safelight.bulk.request import ScanRequest, Verifies, inodes_of, limits_of
 from safelight.bulk.rows import path_of
 from safelight.bulk.state import ScanState, new_scan_id, refuse_inside
 from safelight.bulk.walk import check_roots, outermost
+from safelight.cli.output import say
 from safelight.cli.work import load_matcher, private_home
 from safelight.clock import utc_now
 from safelight.errors import BadInput, CorruptFile
@@ -41,7 +42,7 @@ class Asked:
     sources: Sources
     policy: MatchPolicy
     depth: Depth
-    case: Case | None
+    exhibit: Exhibit | None
     graded: tuple[str, ...]
     verifies: Verifies | None = None
 
@@ -75,7 +76,8 @@ def begin(settings: Settings, asked: Asked) -> Prepared:
         refuse_inside(asked.roots, asked.result, "the results file")
         refuse_existing(asked.result.absolute())
     loaded = load_matcher(settings, asked.sources)  # before anything is made on disk
-    graded = load_graded(asked.graded)
+    against = Against(fingerprint=loaded.fingerprint, policy=asked.policy)
+    graded = load_graded(asked.graded, against, _warn)
     private_home(settings)
     request = _request(settings, asked, loaded, graded)
     state = ScanState.create(settings.home, request)
@@ -102,7 +104,8 @@ def _request(
         policy=asked.policy,
         depth=asked.depth,
         fingerprint=loaded.fingerprint,
-        case=asked.case,
+        limits=limits_of(settings),
+        exhibit=asked.exhibit,
         graded=asked.graded,
         graded_fingerprint="" if graded is None else graded.fingerprint,
         verifies=asked.verifies,
@@ -114,8 +117,10 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
     state = ScanState.reopen(settings.home, scan_id)
     try:
         request = state.request
+        request.check_limits(settings)
         loaded = load_matcher(settings, request.sources)
-        graded = load_graded(request.graded)
+        against = Against(fingerprint=request.fingerprint, policy=request.policy)
+        graded = load_graded(request.graded, against, _warn)
         if graded is not None and graded.fingerprint != request.graded_fingerprint:
             raise BadInput(
                 "the files of --skip-known have changed since this scan began: put back what they"
@@ -126,6 +131,10 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
         state.close()
         raise
     return Prepared(state=state, loaded=loaded, graded=graded, about=about)
+
+
+def _warn(text: str) -> None:
+    say(f"warning: {text}")
 
 
 # --- a second examiner ----------------------------------------------------------------------------
@@ -155,19 +164,26 @@ def repeat(
     sources: Sources,
     graded: Sequence[str],
     examiner: str | None,
+    actor: str | None,
     authority: str | None,
     own_result: Path | None,
 ) -> Asked:
-    """What to ask to do the scan of a results file again, here and now."""
+    """What to ask to do the scan of a results file again, here and now.
+
+    `actor`, of the settings, is the examiner of an exhibit where none is named.
+    """
     about = checked_result(result)
     try:
         asked = _repeated(about, result, sources, graded)
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         name = show_path(about_path(result))
         raise CorruptFile(f"{name} is damaged, or of another version of Safelight.") from exc
-    if asked.case is not None:
-        told = {"examiner": examiner or "", "authority": authority or asked.case.authority}
-        asked = replace(asked, case=replace(asked.case, **told))
+    if asked.exhibit is not None:
+        told = {
+            "examiner": examiner or actor or "",
+            "authority": authority or asked.exhibit.authority,
+        }
+        asked = replace(asked, exhibit=replace(asked.exhibit, **told))
     elif examiner or authority:
         raise BadInput("the result names no exhibit: leave --examiner and --authority away.")
     return replace(asked, roots=_places(asked.named, places), result=own_result)
@@ -175,8 +191,8 @@ def repeat(
 
 def _repeated(about: About, result: Path, sources: Sources, graded: Sequence[str]) -> Asked:
     asked = about["asked"]
-    exhibit = about["exhibit"]
-    case = None if exhibit is None else Case(exhibit=exhibit, authority=about["authority"] or "")
+    number, authority = about["exhibit"], about["authority"] or ""
+    exhibit = None if number is None else Exhibit(number=number, authority=authority)
     return Asked(
         roots=(),
         named=tuple(path_of(root) for root in asked["roots"]),
@@ -184,7 +200,7 @@ def _repeated(about: About, result: Path, sources: Sources, graded: Sequence[str
         sources=_sources(about, sources),
         policy=MatchPolicy(**asked["policy"]),
         depth=Depth.from_json(asked["depth"]),
-        case=case,
+        exhibit=exhibit,
         graded=tuple(graded) or _paths(about["left_out"]),
         verifies=Verifies(path=str(result.absolute()), sha256=about["results"]["sha256"]),
     )

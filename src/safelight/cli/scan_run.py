@@ -101,8 +101,8 @@ class ScanRun:
         request = self._state.request
         path = request.name_of(one.raw_path)
         more = None
-        if request.case is not None:
-            more = exhibit_fields(request.case.exhibit, one.answer, one.stamp)
+        if request.exhibit is not None:
+            more = exhibit_fields(request.exhibit.number, one.answer, one.stamp)
         return scan_row(path, one.answer, one.members, more, one.inside)
 
     def _show(self, row: dict[str, object]) -> None:

@@ -8,20 +8,13 @@ from safelight.bulk.rows import Tally, is_skipped, is_unchecked, path_of
 from safelight.cli.output import count_of, print_table, say
 from safelight.files import show_path
 from safelight.model import Verdict
+from safelight.report.words import CALLED
 
 # Tables longer than this help nobody; the rows are all in the results file.
 FOUND_SHOWN = 200
 UNCHECKED_SHOWN_PER_CODE = 4
 DULL = ("unknown_format", "not_a_picture")  # shown last
 REASONS_SHOWN = 2
-
-_WORDS = {
-    Verdict.KNOWN: "known",
-    Verdict.SIMILAR: "similar",
-    Verdict.NO_MATCH: "no match",
-    Verdict.UNREADABLE: "not checked",
-    Verdict.SKIPPED: "left out",
-}
 
 DEFAULT_CONTACT = (
     "the person your organisation has named for this; if there is none, your national police or"
@@ -142,7 +135,7 @@ def verdict_word(verdict: Verdict, *, whole: bool) -> str:
     """The verdict in people's words; no match in a part of a picture is not a plain no match."""
     if verdict is Verdict.NO_MATCH and not whole:
         return "checked in part"
-    return _WORDS[verdict]
+    return CALLED[verdict]
 
 
 def _word(row: dict[str, Any]) -> str:

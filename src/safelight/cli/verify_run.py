@@ -1,14 +1,22 @@
 """A second examiner's run: the scan again, and what came out of it beside what came out before."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from safelight.bulk.about import read_about, sha256_of
-from safelight.bulk.verify import Comparison, Some, compare_rows, differing_conditions
+from safelight.bulk.verify import (
+    Comparison,
+    Some,
+    compare_rows,
+    differing_conditions,
+    lists_in_common,
+)
 from safelight.cli import EXIT_ERROR
 from safelight.cli.output import Output, count_of, emit, print_table, say
 from safelight.cli.scan_run import ScanRun
 from safelight.cli.summary import place_of
+from safelight.files import show_path
 
 FIELDS_SHOWN = 6
 
@@ -40,8 +48,11 @@ class VerifyRun(ScanRun):
             say(f"error: {first} was changed while the scan was repeated.")
             return EXIT_ERROR
         self._say_conditions()
-        comparison = compare_rows(first, second)
+        lists = lists_in_common(read_about(first), read_about(second))
+        comparison = compare_rows(first, second, lists)
         self._print(comparison, request.verifies.sha256)
+        if comparison.renumbered:
+            say(_renumbered(comparison.renumbered, lists))
         return 0 if comparison.same else 1
 
     def _print(self, comparison: Comparison, first: str) -> None:
@@ -55,12 +66,23 @@ class VerifyRun(ScanRun):
         say(_sentence(comparison, same_bytes=first == self._about.sha256))
 
 
+def _renumbered(number: int, lists: Sequence[str]) -> str:
+    names = ", ".join(map(show_path, lists))
+    return (
+        f"In {number:,} of them the numbers of entries differ, and nothing else: each database"
+        f" gives its own. It is the same list by its digest: {names}."
+    )
+
+
 def _sentence(comparison: Comparison, *, same_bytes: bool) -> str:
     if same_bytes:
         rows = count_of(comparison.identical, "row")
         return f"Identical: {rows}, and the two files are the same byte for byte."
     if comparison.same:
-        return f"Identical: {count_of(comparison.identical, 'row')}, in another order or writing."
+        rows = count_of(comparison.identical, "row")
+        if comparison.renumbered:
+            return f"Identical: {rows}, but for the numbers that databases give to entries."
+        return f"Identical: {rows}, in another order or writing."
     text = (
         f"Not identical: {comparison.identical:,} rows are the same,"
         f" {comparison.differing.total:,} differ, {comparison.missing.total:,} are missing,"
@@ -82,6 +104,7 @@ def _sentence(comparison: Comparison, *, same_bytes: bool) -> str:
 def _summary(comparison: Comparison, first: str, second: str) -> dict[str, Any]:
     return {
         "identical": comparison.identical,
+        "renumbered": comparison.renumbered,
         "differing": comparison.differing.total,
         "missing": comparison.missing.total,
         "new": comparison.new.total,

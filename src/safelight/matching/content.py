@@ -14,7 +14,7 @@ _OTHER = np.uint64(0x9E3779B97F4A7C15)
 Words = npt.NDArray[np.uint64]
 
 
-class Tally:
+class ListContents:
     """Counts the entries of lists and mixes them into one number each."""
 
     def __init__(self, lists: int) -> None:
@@ -38,7 +38,7 @@ class Tally:
         return int(self._entries[number])
 
     def digest(self, number: int) -> str:
-        """Equal for equal entries (algorithm, value, quality, time), whatever their order."""
+        """Equal for equal entries (algorithm, value, quality, class, time), in whatever order."""
         facts = sorted(f"{algorithm} {sums[number]}" for algorithm, sums in self._sums.items())
         told = "\n".join([str(self.entries(number)), *facts])
         return blake2b(told.encode(), digest_size=16).hexdigest()
@@ -63,9 +63,23 @@ def _row_numbers(array: EntryArrays, rows: slice) -> Words:
     qualities = np.maximum(array.qualities[rows], -1).astype(np.int64)  # unknown is unknown
     times = 0 if array.times is None else array.times[rows].astype(np.int64)
     mixed = _scrambled((qualities + (times + np.int64(1)) * 256).astype(np.uint64))
+    mixed = _scrambled(mixed ^ _class_numbers(array, rows))
     for column in range(words.shape[1]):
         mixed = _scrambled(mixed ^ words[:, column])
     return mixed
+
+
+def _class_numbers(array: EntryArrays, rows: slice) -> Words | np.uint64:
+    """A number for the name of each row's class, whatever its place among the names."""
+    if array.classes is None:
+        return _class_number("")
+    numbers = np.array([_class_number(name) for name in array.class_names], np.uint64)
+    return numbers[array.classes[rows]]
+
+
+def _class_number(name: str) -> np.uint64:
+    mixed = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8)
+    return np.uint64(int.from_bytes(mixed.digest(), "little"))
 
 
 def _scrambled(numbers: Words) -> Words:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from safelight.connectors.hash_files import not_all_pdq, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
-from safelight.matching.content import Tally
+from safelight.matching.content import ListContents
 from safelight.matching.step import Matcher
 from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, EntryArrays, HashRow, RejectedRow
 
@@ -51,8 +51,8 @@ class Sources:
 class ListFacts:
     """What a report says about a list, or hash file, that was matched against.
 
-    `digest` is equal for equal entries whatever their order and numbers. It notices accidents, not
-    somebody who builds entries for the purpose.
+    `digest` is equal for equal entries and classes whatever their order and numbers. It notices
+    accidents, not somebody who builds entries for the purpose.
     """
 
     name: str
@@ -71,9 +71,9 @@ class ListFacts:
 class Loaded:
     """What was loaded, and what a person must know of what was not.
 
-    `fingerprint` is equal for equal entries of equal lists, whatever their order. Of the lists in
-    `observed` matches are counted, and those in `ignore` hold what is of no interest: neither makes
-    a file known or similar.
+    `fingerprint` is equal for equal entries and classes of equal lists, in whatever order. Of the
+    lists in `observed` matches are counted, and those in `ignore` hold what is of no interest:
+    neither makes a file known or similar.
     """
 
     matcher: Matcher
@@ -205,9 +205,9 @@ def _loaded(
 
 
 def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[ListFacts, ...]:
-    tally = Tally(len(lists))
+    contents = ListContents(len(lists))
     for array in arrays:
-        tally.add(array)
+        contents.add(array)
     return tuple(
         ListFacts(
             name=one.name,
@@ -218,8 +218,8 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             permitted_purposes=one.permitted_purposes,
             redistribution=one.redistribution,
             change=one.change,
-            entries=tally.entries(number),
-            digest=tally.digest(number),
+            entries=contents.entries(number),
+            digest=contents.digest(number),
         )
         for number, one in enumerate(lists)
     )

@@ -60,7 +60,7 @@ PARTIAL = {
     "nothing_compared": "no frame of the video has enough quality, so none was compared",
 }
 
-_TURNS = {
+TURNS = {
     "identity": "as it is",
     "rot90": "turned by 90°",
     "rot180": "turned by 180°",
@@ -237,7 +237,7 @@ def _reason(hit: Hit, policy: MatchPolicy) -> str:
     where = f"entry {match.entry} of list {match.list_name}"
     if match.algorithm not in _PERCEPTUAL:
         return f"same_{match.algorithm}: byte for byte the file of {where}"
-    turned = f", {_TURNS[match.orientation]}" if match.orientation != "identity" else ""
+    turned = f", {TURNS[match.orientation]}" if match.orientation != "identity" else ""
     at = "" if match.time is None else f", at {clock(match.time)}"
     if match.video is not None:
         return _video_reason(match, match.video, f"{where}{turned}", policy)

@@ -37,7 +37,7 @@ def contents(gathered: Gathered) -> Iterator[Block]:
     about = gathered.about
     if about.get("complete") is not True:
         yield Text(words.NOT_COMPLETE, alert=True)
-    yield _case(about)
+    yield _exhibit(about)
     yield from _outcome(gathered)
     yield from _asked(about)
     yield from _lists(about)
@@ -54,7 +54,7 @@ def contents(gathered: Gathered) -> Iterator[Block]:
     yield Signatures(("Examiner", "Second examiner"))
 
 
-def _case(about: Mapping[str, Any]) -> Table:
+def _exhibit(about: Mapping[str, Any]) -> Table:
     runs = [run for run in about["runs"] if isinstance(run, dict)]
     first, last = (runs[0], runs[-1]) if runs else ({}, {})
     return facts(
@@ -249,7 +249,7 @@ def _unchecked(gathered: Gathered) -> Iterator[Block]:
     tally = gathered.tally
     yield Heading("Not checked, or only in part")
     if not tally.unchecked:
-        yield Text("Everything was checked.")
+        yield _all_checked(gathered)
         return
     codes = sorted(gathered.tally.not_checked)
     rows = [(code, f"{tally.not_checked[code]:,}", words.code_meaning(code)) for code in codes]
@@ -264,6 +264,20 @@ def _unchecked(gathered: Gathered) -> Iterator[Block]:
             " file.",
             alert=True,
         )
+
+
+def _all_checked(gathered: Gathered) -> Text:
+    """That nothing is to be told here, and no more than that."""
+    skipped, examined = gathered.tally.skipped, gathered.tally.verdicts.total()
+    complete = gathered.about.get("complete") is True
+    if complete and not skipped:
+        return Text("Everything was checked." if examined else "There was nothing to check.")
+    text = "What was examined was checked in full."
+    if skipped:
+        text += f" {skipped:,} items were left out, since already graded, and not examined."
+    if not complete:
+        text += " The scan is not complete: what it has not come to yet was not examined."
+    return Text(text, alert=True)
 
 
 def _left_out(gathered: Gathered) -> Iterator[Block]:

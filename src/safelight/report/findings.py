@@ -3,23 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
+from safelight.matching.rules import TURNS, clock
+from safelight.model import ORIENTATIONS
 from safelight.report.blocks import Cell, Table
-from safelight.report.gather import Row, why_not_checked
-from safelight.report.show import moment, place, plain, short_time
+from safelight.report.show import Row, place, plain, short_time, why_not_checked
 
 ENTRIES_SHOWN = 3
 SCENES_SHOWN = 5
-
-_TURNS = {
-    "identity": "",
-    "rot90": "turned by 90°",
-    "rot180": "turned by 180°",
-    "rot270": "turned by 270°",
-    "flip_vertical": "upside down",
-    "flip_horizontal": "mirrored",
-    "transpose": "mirrored and turned",
-    "anti_transpose": "mirrored and turned",
-}
 
 
 def finding_table(rows: Sequence[Row]) -> Table:
@@ -88,15 +78,16 @@ def _match_lines(matches: Sequence[dict[str, Any]]) -> list[str]:
 def _match(match: dict[str, Any]) -> list[str]:
     """One hash's match, with the scenes of a video."""
     how = [f"{plain(match['algorithm']).upper()}", _how_near(match)]
-    how.append(_TURNS.get(match.get("orientation", ""), ""))
+    if (turn := match.get("orientation")) in TURNS and turn != ORIENTATIONS[0]:
+        how.append(TURNS[turn])
     if match.get("time") is not None:
-        how.append(f"at {moment(match['time'])}")
+        how.append(f"at {clock(match['time'])}")
     return [", ".join(filter(None, how)), *_scenes(match)]
 
 
 def _how_near(match: dict[str, Any]) -> str:
     if _is_frame_of_a_video(match):
-        at = moment(match["scenes"][0]["list_start"])
+        at = clock(match["scenes"][0]["list_start"])
         return f"{match['distance']} of 256 bits from what the entry's video shows at {at}"
     if match["algorithm"] == "vpdq" and "query_percent" in match:
         here, there = match["query_percent"], match["list_percent"]
@@ -109,8 +100,8 @@ def _how_near(match: dict[str, Any]) -> str:
 def _scenes(match: dict[str, Any]) -> list[str]:
     scenes = () if _is_frame_of_a_video(match) else match.get("scenes") or ()
     lines = [
-        f"{moment(one['start'])} to {moment(one['end'])} is {moment(one['list_start'])} to"
-        f" {moment(one['list_end'])} there"
+        f"{clock(one['start'])} to {clock(one['end'])} is {clock(one['list_start'])} to"
+        f" {clock(one['list_end'])} there"
         for one in scenes[:SCENES_SHOWN]
     ]
     more = len(scenes) - SCENES_SHOWN

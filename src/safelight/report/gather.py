@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from safelight.bulk.about import About
 from safelight.bulk.rows import Tally, is_skipped, is_unchecked, path_of
@@ -13,8 +12,7 @@ from safelight.bulk.state import whole_rows
 from safelight.errors import CorruptFile
 from safelight.files import show_path
 from safelight.model import FOUND, Algorithm, Verdict
-
-Row = dict[str, Any]
+from safelight.report.show import Row, why_not_checked
 
 DEFAULT_MOST = 1000  # rows of each table of a printed report
 _PERCEPTUAL = (Algorithm.PDQ, Algorithm.VPDQ)
@@ -97,11 +95,6 @@ def nearness(row: Row) -> tuple[bool, bool, int]:
     """Orders found rows: known before similar; of those the same bytes, then from nearest."""
     best = row["matches"][0]
     return row["verdict"] != Verdict.KNOWN, best["algorithm"] in _PERCEPTUAL, best["distance"]
-
-
-def why_not_checked(row: Row) -> str:
-    """The code, or the flags of what was checked in part."""
-    return str(row.get("code") or "+".join(row.get("flags", ())) or "in part")
 
 
 def distance_class(distance: int) -> int:

@@ -5,6 +5,8 @@ from typing import Any
 
 from safelight.bulk.rows import path_of
 
+Row = dict[str, Any]
+
 LONGEST_PATH = 1000  # characters shown
 
 
@@ -26,9 +28,14 @@ def plain(value: Any) -> str:
     return shown if len(shown) <= LONGEST_PATH else shown[:LONGEST_PATH] + "…"
 
 
-def place(row: dict[str, Any]) -> list[str]:
+def place(row: Row) -> list[str]:
     """Where an item lies: the file's path, then the way on to what is inside."""
     return [visible(path_of(row)), *(visible(name_of(step)) for step in row.get("derivation", ()))]
+
+
+def why_not_checked(row: Row) -> str:
+    """The code, or the flags of what was checked in part."""
+    return str(row.get("code") or "+".join(row.get("flags", ())) or "in part")
 
 
 def name_of(step: dict[str, str]) -> bytes:
@@ -43,13 +50,6 @@ def short_time(text: str) -> str:
     if text.startswith("@") or len(text) < 20:
         return plain(text)
     return f"{text[:10]} {text[11:19]}"
-
-
-def moment(seconds: float) -> str:
-    """A place in a video."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _shown(char: str) -> str:

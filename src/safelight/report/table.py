@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from safelight.bulk.rows import is_unchecked, path_of
-from safelight.report.gather import Row, is_found, rows_of
-from safelight.report.show import name_of, visible
+from safelight.report.gather import is_found, rows_of
+from safelight.report.show import Row, name_of, visible
 from safelight.report.withheld import without_classes
 
 COLUMNS = (

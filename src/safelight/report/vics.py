@@ -12,8 +12,8 @@ from safelight.connectors.vics_out import Version, VicsCase, VicsFile, VicsMediu
 from safelight.errors import BadInput, CorruptFile
 from safelight.files import show_path
 from safelight.model import Algorithm, Verdict
-from safelight.report.gather import Row, is_found, rows_of
-from safelight.report.show import name_of, plain, visible
+from safelight.report.gather import is_found, rows_of
+from safelight.report.show import Row, name_of, plain, visible
 from safelight.report.withheld import Withheld, notes, withheld, without_classes
 
 Mapping = dict[str, dict[str, int]]  # list -> class by its source -> category

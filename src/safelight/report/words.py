@@ -73,7 +73,9 @@ VERIFY = (
     "The rows that this report was made from hold nothing that differs between two honest runs. A"
     " second examiner repeats the scan on the same medium, with the same lists and versions,"
     " and gets the same file: safelight scan --verify RESULT [--at FOLDER] does that and"
-    " compares. The report too can be made again from the rows and is then the same byte for byte."
+    " compares. Only the number of an entry of a list in a database is another on another"
+    " installation; the comparison allows for that where the list has the same digest."
+    " The report too can be made again from the rows and is then the same byte for byte."
 )
 
 SCALES = (
