@@ -1,9 +1,20 @@
 """`safelight scan --manifest` as people run it."""
 
+import json
 import os
 
 import pytest
-from datasets import ABOUT, manifests, rows_in, write_manifest, write_pictures, write_webdataset
+from datasets import (
+    ABOUT,
+    KNOWN,
+    jpeg,
+    manifests,
+    rows_in,
+    tar_of,
+    write_manifest,
+    write_pictures,
+    write_webdataset,
+)
 
 
 @pytest.mark.parametrize("ending", ["csv", "jsonl", "parquet"])
@@ -80,6 +91,28 @@ def test_a_manifest_may_name_members(audit, tmp_path):
         "shard-00009.tar": ("unreadable", None),
     }
     assert [row["code"] for row in rows if "code" in row] == ["not_there", "not_there"]
+
+
+@pytest.mark.parametrize("member", ["0001", "0001.jpg", ""])
+def test_the_manifest_wins_over_a_sidecar(audit, tmp_path, member):
+    about = {"url": "https://stranger.example/9", "id": "forged", "source_url": "https://b.example"}
+    sidecar = json.dumps(about).encode()
+    (tmp_path / "a.tar").write_bytes(tar_of([("0001.jpg", jpeg(KNOWN)), ("0001.json", sidecar)]))
+    (tmp_path / "rows.csv").write_text(
+        f"shard,member,url,id\na.tar,{member},https://owner.example/1,row-1\n"
+    )
+    ran = audit("--manifest", tmp_path / "rows.csv", "--layout", "webdataset")
+    assert ran.code == 1
+    (found,) = [row for row in rows_in(tmp_path / "audit") if row["matches"]]
+    assert found["manifest"] == {
+        "_row": "0",
+        "url": "https://owner.example/1",
+        "id": "row-1",
+        "key": "0001",
+        "source_url": "https://b.example",
+        "sidecar.url": "https://stranger.example/9",
+        "sidecar.id": "forged",
+    }
 
 
 def test_columns_can_be_named(audit, tmp_path):

@@ -15,6 +15,7 @@ from safelight.bulk.inside import with_inside
 from safelight.bulk.ordered import Interrupted, Stop
 from safelight.bulk.rows import scan_row
 from safelight.bulk.walk import not_checked
+from safelight.connectors.facts import owned
 from safelight.decode.rules import REASONS
 from safelight.errors import BadPath, CouldNotCheck, SafelightError
 from safelight.examine import Examiner
@@ -68,7 +69,7 @@ class ShardRows:
             for item in with_inside(self._items(wanted)):
                 if self._stop:
                     raise Interrupted
-                facts = {**wanted.facts, **(item.facts or {})}
+                facts = owned(wanted.facts, item.facts or {})
                 more = {"manifest": facts} if facts else {}
                 yield scan_row(wanted.path, item.answer, item.members, more, item.inside)
 
