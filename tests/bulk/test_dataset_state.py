@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -46,12 +47,20 @@ def tally(found: int) -> Tally:
                 "fully_checked": False,
                 "flags": ["truncated"],
                 "path": str(number),
+                "observed": [{}],
             }
         )
     return counted
 
 
-def finish(state: DatasetState, one: Shard, found: int = 1, *, again: bool = False) -> None:
+def finish(
+    state: DatasetState,
+    one: Shard,
+    found: int = 1,
+    *,
+    again: bool = False,
+    matched: Mapping[int, int] | None = None,
+) -> None:
     state.part_path(one).write_text("rows")
     state.add(
         Done(
@@ -61,6 +70,7 @@ def finish(state: DatasetState, one: Shard, found: int = 1, *, again: bool = Fal
             tally=tally(found),
             sidecars=2,
             again=again,
+            matched=matched or {},
         )
     )
 
@@ -74,6 +84,7 @@ def test_totals_are_those_of_every_run(tmp_path: Path) -> None:
     with DatasetState(tmp_path / "a", request()) as state:
         assert (state.shards, state.sidecars, state.tally.found) == (2, 4, 5)
         assert state.tally.in_part == {"truncated": 5}
+        assert state.tally.observed == 5
         assert state.is_done(shard(0))
         finish(state, shard(2), 1)
         summary = state.write_summary({"ended": True})
@@ -92,6 +103,18 @@ def test_a_shard_to_try_again_is_counted_when_it_was(tmp_path: Path) -> None:
     with DatasetState(tmp_path / "a", request()) as state:
         assert state.is_done(shard(0))
         assert (state.shards, state.again, state.tally.found) == (1, 0, 3)
+
+
+def test_matches_are_those_of_whole_shards_of_this_run(tmp_path: Path) -> None:
+    with DatasetState(tmp_path / "a", request()) as state:
+        finish(state, shard(0), matched={7: 1, 8: 2})
+        finish(state, shard(1), matched={7: 1})
+        finish(state, shard(2), matched={9: 1}, again=True)  # will be examined again
+        assert state.matched == {7: 2, 8: 2}
+    with DatasetState(tmp_path / "a", request()) as state:
+        assert state.matched == {}
+        finish(state, shard(2), matched={9: 1})
+        assert state.matched == {9: 1}
 
 
 def test_a_changed_shard_is_refused(tmp_path: Path) -> None:

@@ -29,7 +29,7 @@ from safelight.cli.dataset_progress import DatasetProgress
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
-from safelight.cli.work import load_matcher
+from safelight.cli.work import load_matcher, note_matches
 from safelight.connectors.manifest import ManifestColumns
 from safelight.connectors.objects import is_remote
 from safelight.connectors.table import ParquetTables
@@ -105,7 +105,10 @@ class DatasetRun:
         """Examine the shards that have no part yet; return the exit code."""
         try:
             with stop_on_signal(self._leave_at_once, STOPPING) as stop:
-                self._examine(jobs or len(os.sched_getaffinity(0)), stop)
+                try:
+                    self._examine(jobs or len(os.sched_getaffinity(0)), stop)
+                finally:
+                    self._note_matches()
         except SafelightError as exc:
             self._report(ended=False)
             say(f"error ({exc.code}): {exc}")
@@ -114,6 +117,11 @@ class DatasetRun:
         ended = not stop and self._state.count_of_done() == self._listed
         self._report(ended=ended and not self._state.again)
         return self._end(stop)
+
+    def _note_matches(self) -> None:
+        matched = self._state.take_matched()
+        if not self._state.request.sources.hashes:  # whose entries are lines of files
+            note_matches(self._settings, matched)
 
     def _examine(self, jobs: int, stop: Stop) -> None:
         with self._tools(jobs) as (examiners, listing):
@@ -208,6 +216,7 @@ class DatasetRun:
 
     def _leave_at_once(self) -> None:
         """Parts are whole or not there, and children end with us."""
+        self._note_matches()
         self._report(ended=False)
         self._say_how_to_go_on()
         sys.stdout.flush()

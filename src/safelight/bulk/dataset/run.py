@@ -84,6 +84,7 @@ def _examine(
         part=path.name,
         tally=tally,
         sidecars=rows.sidecars,
+        matched=rows.matched,
         again=any(tally.not_checked[code] for code in TRY_AGAIN),
     )
     state.add(done)

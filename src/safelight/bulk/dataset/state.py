@@ -16,9 +16,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import IO, Any
 
 from safelight.bulk.dataset.request import DatasetRequest
@@ -43,7 +43,10 @@ _SUMMARY = "summary.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A shard that is whole: what it came to."""
+    """A shard that is whole: what it came to.
+
+    `matched`: how many of its items matched each entry of a list; not written down.
+    """
 
     number: int
     fingerprint: str
@@ -51,6 +54,7 @@ class Done:
     tally: Tally
     sidecars: int = 0
     again: bool = False  # something could not be fetched: worth another try
+    matched: Mapping[int, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The line of the shard as plain JSON values."""
@@ -67,23 +71,25 @@ class Done:
     def from_json(cls, data: dict[str, Any]) -> "Done":
         """The shard from what `to_json` gave."""
         tally = data["tally"]
-        counters = {name: Counter(tally[name]) for name in _COUNTERS}
+        told: dict[str, Any] = {name: Counter(tally[name]) for name in _COUNTERS}
+        told |= {name: tally[name] for name in _NUMBERS}
         return cls(
             number=data["number"],
             fingerprint=data["fingerprint"],
             part=data["part"],
             sidecars=data["sidecars"],
             again=data["again"],
-            tally=Tally(**counters, partly_checked=tally["partly_checked"], files=tally["files"]),
+            tally=Tally(**told),
         )
 
 
 _COUNTERS = ("verdicts", "not_checked", "in_part")
+_NUMBERS = ("partly_checked", "observed", "files")
 
 
 def _tally_to_json(tally: Tally) -> dict[str, Any]:
     counters = {name: dict(getattr(tally, name)) for name in _COUNTERS}
-    return {**counters, "partly_checked": tally.partly_checked, "files": tally.files}
+    return {**counters, **{name: getattr(tally, name) for name in _NUMBERS}}
 
 
 class DatasetState:
@@ -103,7 +109,8 @@ class DatasetState:
         self.again = 0
         self._done: dict[int, str] = {}
         self._retry: set[int] = set()
-        self._lock = Lock()
+        self.matched: Counter[int] = Counter()  # entries, by shards made whole since this began
+        self._lock = RLock()  # a signal may come while it is held
         self._journal = self._open()
         try:
             self._read_journal()
@@ -148,6 +155,14 @@ class DatasetState:
                 os.ftruncate(self._journal.fileno(), before)
                 raise
             self._count(done)
+            if not done.again:  # it is examined again, and what it matches would count twice
+                self.matched.update(done.matched)
+
+    def take_matched(self) -> Mapping[int, int]:
+        """The entries matched since this was last asked, with how many items matched each."""
+        with self._lock:
+            taken, self.matched = self.matched, Counter()
+            return taken
 
     def count_of_done(self) -> int:
         """How many shards have their part."""
