@@ -63,6 +63,18 @@ def test_a_find_in_a_webdataset_says_where_it_came_from(audit, tmp_path):
     }
 
 
+def test_a_clean_audit_with_sidecars_is_fully_checked(audit, tmp_path):
+    ran = audit(write_webdataset(tmp_path / "set", shards=1), "--dataset")
+    assert ran.code == 0
+    *items, shard = rows_in(tmp_path / "audit")
+    assert [row["verdict"] for row in items] == ["no_match"] * 4  # read sidecars have no rows
+    assert all(row["fully_checked"] for row in (*items, shard))
+    assert shard["inside"] == {
+        **dict.fromkeys(("known", "similar", "unreadable", "skipped", "partly_checked"), 0),
+        "no_match": 4,
+    }
+
+
 def test_nobody_else_may_read_the_result(audit, tmp_path):
     audit(write_webdataset(tmp_path / "set", shards=1), "--dataset")
     folder = tmp_path / "audit"
