@@ -149,7 +149,7 @@ def test_something_else_is_refused_once_there_are_results(
 def test_one_at_a_time(tmp_path: Path) -> None:
     with (
         DatasetState(tmp_path / "a", request()),
-        pytest.raises(BadInput, match="another audit is at work"),
+        pytest.raises(BadInput, match="another data-set audit is at work"),
     ):
         DatasetState(tmp_path / "a", request())
     DatasetState(tmp_path / "a", request()).__exit__()

@@ -205,7 +205,7 @@ class DatasetState:
         except BlockingIOError as exc:
             os.close(fd)
             shown = show_path(self.folder)
-            raise BadInput(f"another audit is at work in {shown}.") from exc
+            raise BadInput(f"another data-set audit is at work in {shown}.") from exc
         return os.fdopen(fd, "r+b", buffering=0)
 
     def _check_request(self) -> None:
