@@ -30,6 +30,9 @@ def request(**changes: object) -> DatasetRequest:
         "policy": MatchPolicy.default(),
         "depth": Depth(),
         "fingerprint": "f",
+        "environment": {"version": "1", "packages": {"pillow": "12", "av": "16"}, "machine": "x"},
+        "settings": {"max_pixels": 7, "remote_memory_mb": 256},
+        "matched_against": {"facts": [{"name": "known", "licence": "unknown"}]},
     }
     return DatasetRequest(**{**asked, **changes})  # type: ignore[arg-type]
 
@@ -67,6 +70,7 @@ def finish(
             number=one.number,
             fingerprint=one.fingerprint,
             part=state.part_path(one).name,
+            sha256="ab",
             tally=tally(found),
             sidecars=2,
             again=again,
@@ -117,6 +121,28 @@ def test_matches_are_those_of_whole_shards_of_this_run(tmp_path: Path) -> None:
         assert state.matched == {9: 1}
 
 
+def test_what_changes_no_row_may_differ(tmp_path: Path) -> None:
+    with DatasetState(tmp_path / "a", request()) as state:
+        finish(state, shard(0))
+    other = request(
+        environment={**request().environment, "machine": "another"},
+        settings={"max_pixels": 7, "remote_memory_mb": 1},
+        matched_against={"facts": []},
+    )
+    with DatasetState(tmp_path / "a", other) as state:
+        assert state.shards == 1
+
+
+def test_the_digest_of_every_part_is_in_the_summary(tmp_path: Path) -> None:
+    with DatasetState(tmp_path / "a", request()) as state:
+        finish(state, shard(0))
+        finish(state, shard(1))
+        summary = state.write_summary({})
+    assert summary["parts"] == dict.fromkeys(("part-00000-0.jsonl", "part-00001-1.jsonl"), "ab")
+    with DatasetState(tmp_path / "a", request()) as state:
+        assert state.write_summary({}) == summary
+
+
 def test_a_changed_shard_is_refused(tmp_path: Path) -> None:
     with DatasetState(tmp_path / "a", request()) as state:
         finish(state, shard(0, "5 7"))
@@ -133,6 +159,19 @@ def test_a_changed_shard_is_refused(tmp_path: Path) -> None:
         ({"columns": ManifestColumns(carry=("x",))}, "carry"),
         ({"depth": Depth(archives=True)}, "archives"),
         ({"sources": Sources(lists=("a",))}, "lists, hashes"),
+        ({"settings": {"max_pixels": 8}}, "settings.max_pixels"),
+        (
+            {"environment": {"version": "2", "packages": {"pillow": "12", "av": "16"}}},
+            "environment.version",
+        ),
+        (
+            {"environment": {"version": "1", "packages": {"pillow": "13", "av": "16"}}},
+            "environment.packages.pillow",
+        ),
+        (
+            {"environment": {"version": "1", "packages": {"pillow": "12"}}},
+            "environment.packages.av",
+        ),
     ],
 )
 def test_something_else_is_refused_once_there_are_results(

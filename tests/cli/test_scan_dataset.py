@@ -6,6 +6,7 @@ import json
 import stat
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,9 +19,13 @@ from datasets import (
     webdataset_shard,
     without_nulls,
     write_image_table,
+    write_manifest,
+    write_pictures,
     write_webdataset,
 )
 from PIL import Image
+
+from safelight.bulk.environment import environment
 
 
 def test_a_find_in_a_webdataset_says_where_it_came_from(audit, tmp_path):
@@ -49,6 +54,9 @@ def test_a_find_in_a_webdataset_says_where_it_came_from(audit, tmp_path):
         for number in range(4)
     }
     summary = json.loads((folder / "summary.json").read_text())
+    assert summary["parts"] == {
+        path.name: sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("part-*"))
+    }
     assert {
         name: summary[name]
         for name in ("ended", "shards", "files", "members", "known", "no_match", "sidecars")
@@ -73,6 +81,25 @@ def test_a_clean_audit_with_sidecars_is_fully_checked(audit, tmp_path):
         **dict.fromkeys(("known", "similar", "unreadable", "skipped", "partly_checked"), 0),
         "no_match": 4,
     }
+
+
+def test_a_result_says_with_what_it_was_made(audit, listed, tmp_path):
+    write_pictures(tmp_path / "files")
+    manifest = write_manifest(tmp_path / "rows.csv")
+    words = ("--manifest", manifest, "--base", tmp_path / "files")
+    audit(*words, SAFELIGHT_MAX_PIXELS="1000000")
+    for name in ("dataset.json", "summary.json"):
+        told = json.loads((tmp_path / "audit" / name).read_text())
+        assert told["environment"] == environment()
+        assert told["settings"]["max_pixels"] == 1_000_000
+        (facts,) = told["matched_against"]["facts"]
+        assert (facts["name"], facts["licence"], facts["entries"]) == ("listed.csv", "unknown", 2)
+        assert told["matched_against"]["files"] == [
+            {"path": str(listed), "sha256": sha256(listed.read_bytes()).hexdigest()}
+        ]
+        assert told["manifest_sha256"] == sha256(manifest.read_bytes()).hexdigest()
+    ran = audit(*words)
+    assert (ran.code, "these differ: settings.max_pixels." in ran.err) == (2, True)
 
 
 def test_nobody_else_may_read_the_result(audit, tmp_path):

@@ -162,9 +162,9 @@ def _about(request: ScanRequest, loaded: Loaded, settings: Settings) -> About:
         "results": {"file": Path(request.result).name, "bytes": 0, "sha256": None},
         "scan": request.scan_id,
         "asked": _asked(request),
-        "settings": _settings(settings),
+        "settings": settings_of(settings),
         "matched_against": _matched_against(request, loaded),
-        "left_out": [_file(path) for path in request.graded],
+        "left_out": [file_of(path) for path in request.graded],
         "verifies": request.verifies.sha256 if request.verifies else None,
         "counts": {},
         "environment": {},
@@ -189,7 +189,8 @@ def _root(request: ScanRequest, root: bytes) -> dict[str, Any]:
     return told if named == root else told | {"at": path_fields(root)}
 
 
-def _settings(settings: Settings) -> dict[str, Any]:
+def settings_of(settings: Settings) -> dict[str, Any]:
+    """The settings that may change a row: the limits."""
     names = (one.name for one in fields(settings) if not one.metadata["secret"])
     return {name: getattr(settings, name) for name in names if name not in _NO_MATTER}
 
@@ -201,7 +202,7 @@ def _matched_against(request: ScanRequest, loaded: Loaded) -> dict[str, Any]:
         "unread": loaded.unread,
         "warnings": list(loaded.warnings),
         "lists": list(request.sources.lists),
-        "files": [_file(path) for path in request.sources.hashes],
+        "files": [file_of(path) for path in request.sources.hashes],
         "facts": facts_of(loaded),
     }
 
@@ -211,7 +212,8 @@ def facts_of(loaded: Loaded) -> list[Mapping[str, Any]]:
     return [asdict(one) for one in loaded.about]
 
 
-def _file(path: str) -> dict[str, Any]:
+def file_of(path: str) -> dict[str, Any]:
+    """A file by its path and its digest."""
     return {**path_fields(path.encode("utf-8", "surrogateescape")), "sha256": sha256_of(Path(path))}
 
 

@@ -5,9 +5,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from safelight.bulk.about import facts_of, file_of, settings_of, sha256_of
 from safelight.bulk.dataset.files import Files
 from safelight.bulk.dataset.listing import Listing, guess_layout
 from safelight.bulk.dataset.request import DatasetRequest
@@ -15,6 +17,7 @@ from safelight.bulk.dataset.run import examine_shards
 from safelight.bulk.dataset.shards import Shard
 from safelight.bulk.dataset.state import DatasetState
 from safelight.bulk.dataset.work import Examiners, ShardRows
+from safelight.bulk.environment import environment
 from safelight.bulk.ordered import Stop
 from safelight.bulk.state import refuse_inside
 from safelight.cli import EXIT_ERROR
@@ -75,6 +78,13 @@ def audit(
         policy=policy,
         depth=depth,
         fingerprint=loaded.fingerprint,
+        environment=environment(),
+        settings=settings_of(settings),
+        matched_against={
+            "facts": facts_of(loaded),
+            "files": [file_of(path) for path in sources.hashes],
+        },
+        manifest_sha256=sha256_of(Path(manifest)) if manifest and not is_remote(manifest) else None,
     )
     with DatasetState(options.result, request) as state:
         return DatasetRun(settings, state, files, loaded, output).run(jobs)

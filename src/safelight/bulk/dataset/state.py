@@ -51,6 +51,7 @@ class Done:
     number: int
     fingerprint: str
     part: str
+    sha256: str  # of the part
     tally: Tally
     sidecars: int = 0
     again: bool = False  # something could not be fetched: worth another try
@@ -62,6 +63,7 @@ class Done:
             "number": self.number,
             "fingerprint": self.fingerprint,
             "part": self.part,
+            "sha256": self.sha256,
             "sidecars": self.sidecars,
             "again": self.again,
             "tally": _tally_to_json(self.tally),
@@ -77,6 +79,7 @@ class Done:
             number=data["number"],
             fingerprint=data["fingerprint"],
             part=data["part"],
+            sha256=data["sha256"],
             sidecars=data["sidecars"],
             again=data["again"],
             tally=Tally(**told),
@@ -108,6 +111,7 @@ class DatasetState:
         self.shards = 0
         self.again = 0
         self._done: dict[int, str] = {}
+        self._parts: dict[str, str] = {}  # SHA-256 of each
         self._retry: set[int] = set()
         self.matched: Counter[int] = Counter()  # entries, by shards made whole since this began
         self._lock = RLock()  # a signal may come while it is held
@@ -176,6 +180,7 @@ class DatasetState:
             **self.tally.to_json(),
             "sidecars": self.sidecars,
             **more,
+            "parts": dict(sorted(self._parts.items())),
         }
         data = json.dumps(summary, indent=2) + "\n"
         replace_private(self.folder / _SUMMARY, data.encode())
@@ -184,6 +189,7 @@ class DatasetState:
     def _count(self, done: Done) -> None:
         self._done[done.number] = done.fingerprint
         self._retry.discard(done.number)
+        self._parts[done.part] = done.sha256
         self.tally.absorb(done.tally)
         self.sidecars += done.sidecars
         self.shards += 1
