@@ -224,7 +224,9 @@ class DatasetState:
             before = json.loads(path.read_text("utf-8"))
             different = list(self.request.differences(before))
         except (OSError, ValueError, AttributeError) as exc:
-            raise CorruptFile(f"{show_path(path)} is damaged; name another --result.") from exc
+            raise CorruptFile(
+                f"{show_path(path)} is damaged, or of another version; name another --result."
+            ) from exc
         if different:
             raise BadInput(
                 f"{show_path(self.folder)} holds the results of something else: these differ:"
@@ -260,7 +262,9 @@ class DatasetState:
         try:
             return Done.from_json(json.loads(line))
         except (ValueError, TypeError, KeyError) as exc:
-            raise CorruptFile(f"{show_path(path)} is damaged; name another --result.") from exc
+            raise CorruptFile(
+                f"{show_path(path)} is damaged, or of another version; name another --result."
+            ) from exc
 
     def _remove_unfinished(self) -> None:
         with disk_errors(self.folder):
