@@ -54,6 +54,15 @@ def test_sidecars_tell_of_the_pictures_of_their_sample_wherever_they_stand() -> 
     ]
 
 
+def test_a_sidecar_does_not_rename_its_sample() -> None:
+    assert told(
+        item(b"1.jpg"),
+        item(b"1.json", facts={"key": "9"}),
+        item(b"2.jpg"),
+        item(b"2.json", facts={"key": "2"}),
+    ) == [(b"1.jpg", {"key": "1", "sidecar.key": "9"}), (b"2.jpg", {"key": "2"})]
+
+
 def test_sidecars_that_match_or_cannot_be_read_keep_their_rows() -> None:
     samples = Samples()
     kept = samples.told(

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,9 @@ def request(**changes: object) -> DatasetRequest:
         "policy": MatchPolicy.default(),
         "depth": Depth(),
         "fingerprint": "f",
+        "environment": {"version": "1", "packages": {"pillow": "12", "av": "16"}, "machine": "x"},
+        "settings": {"max_pixels": 7, "remote_memory_mb": 256},
+        "matched_against": {"facts": [{"name": "known", "licence": "unknown"}]},
     }
     return DatasetRequest(**{**asked, **changes})  # type: ignore[arg-type]
 
@@ -46,21 +50,31 @@ def tally(found: int) -> Tally:
                 "fully_checked": False,
                 "flags": ["truncated"],
                 "path": str(number),
+                "observed": [{}],
             }
         )
     return counted
 
 
-def finish(state: DatasetState, one: Shard, found: int = 1, *, again: bool = False) -> None:
+def finish(
+    state: DatasetState,
+    one: Shard,
+    found: int = 1,
+    *,
+    again: bool = False,
+    matched: Mapping[int, int] | None = None,
+) -> None:
     state.part_path(one).write_text("rows")
     state.add(
         Done(
             number=one.number,
             fingerprint=one.fingerprint,
             part=state.part_path(one).name,
+            sha256="ab",
             tally=tally(found),
             sidecars=2,
             again=again,
+            matched=matched or {},
         )
     )
 
@@ -74,6 +88,7 @@ def test_totals_are_those_of_every_run(tmp_path: Path) -> None:
     with DatasetState(tmp_path / "a", request()) as state:
         assert (state.shards, state.sidecars, state.tally.found) == (2, 4, 5)
         assert state.tally.in_part == {"truncated": 5}
+        assert state.tally.observed == 5
         assert state.is_done(shard(0))
         finish(state, shard(2), 1)
         summary = state.write_summary({"ended": True})
@@ -94,6 +109,40 @@ def test_a_shard_to_try_again_is_counted_when_it_was(tmp_path: Path) -> None:
         assert (state.shards, state.again, state.tally.found) == (1, 0, 3)
 
 
+def test_matches_are_those_of_whole_shards_of_this_run(tmp_path: Path) -> None:
+    with DatasetState(tmp_path / "a", request()) as state:
+        finish(state, shard(0), matched={7: 1, 8: 2})
+        finish(state, shard(1), matched={7: 1})
+        finish(state, shard(2), matched={9: 1}, again=True)  # will be examined again
+        assert state.matched == {7: 2, 8: 2}
+    with DatasetState(tmp_path / "a", request()) as state:
+        assert state.matched == {}
+        finish(state, shard(2), matched={9: 1})
+        assert state.matched == {9: 1}
+
+
+def test_what_changes_no_row_may_differ(tmp_path: Path) -> None:
+    with DatasetState(tmp_path / "a", request()) as state:
+        finish(state, shard(0))
+    other = request(
+        environment={**request().environment, "machine": "another"},
+        settings={"max_pixels": 7, "remote_memory_mb": 1},
+        matched_against={"facts": []},
+    )
+    with DatasetState(tmp_path / "a", other) as state:
+        assert state.shards == 1
+
+
+def test_the_digest_of_every_part_is_in_the_summary(tmp_path: Path) -> None:
+    with DatasetState(tmp_path / "a", request()) as state:
+        finish(state, shard(0))
+        finish(state, shard(1))
+        summary = state.write_summary({})
+    assert summary["parts"] == dict.fromkeys(("part-00000-0.jsonl", "part-00001-1.jsonl"), "ab")
+    with DatasetState(tmp_path / "a", request()) as state:
+        assert state.write_summary({}) == summary
+
+
 def test_a_changed_shard_is_refused(tmp_path: Path) -> None:
     with DatasetState(tmp_path / "a", request()) as state:
         finish(state, shard(0, "5 7"))
@@ -110,6 +159,19 @@ def test_a_changed_shard_is_refused(tmp_path: Path) -> None:
         ({"columns": ManifestColumns(carry=("x",))}, "carry"),
         ({"depth": Depth(archives=True)}, "archives"),
         ({"sources": Sources(lists=("a",))}, "lists, hashes"),
+        ({"settings": {"max_pixels": 8}}, "settings.max_pixels"),
+        (
+            {"environment": {"version": "2", "packages": {"pillow": "12", "av": "16"}}},
+            "environment.version",
+        ),
+        (
+            {"environment": {"version": "1", "packages": {"pillow": "13", "av": "16"}}},
+            "environment.packages.pillow",
+        ),
+        (
+            {"environment": {"version": "1", "packages": {"pillow": "12"}}},
+            "environment.packages.av",
+        ),
     ],
 )
 def test_something_else_is_refused_once_there_are_results(
@@ -126,7 +188,7 @@ def test_something_else_is_refused_once_there_are_results(
 def test_one_at_a_time(tmp_path: Path) -> None:
     with (
         DatasetState(tmp_path / "a", request()),
-        pytest.raises(BadInput, match="another audit is at work"),
+        pytest.raises(BadInput, match="another data-set audit is at work"),
     ):
         DatasetState(tmp_path / "a", request())
     DatasetState(tmp_path / "a", request()).__exit__()

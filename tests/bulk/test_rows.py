@@ -1,6 +1,7 @@
 """Result rows: the documented fields, paths of any bytes, and the exit code they add up to."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -20,7 +21,7 @@ from safelight.bulk.rows import (
 from safelight.bulk.stamp import Stamp
 from safelight.files import to_line
 from safelight.matching.graded import left_out
-from safelight.matching.rules import Hit, MatchPolicy, judge
+from safelight.matching.rules import Hit, MatchPolicy, Standing, judge
 from safelight.model import (
     Algorithm,
     Container,
@@ -268,3 +269,14 @@ def test_what_an_exhibit_adds_to_a_row():
         "sha1": None,
         "size": None,
     }
+
+
+def test_items_on_observed_lists_are_counted_apart():
+    answer = judge(PICTURE, [replace(NEAR, standing=Standing.OBSERVED)], POLICY)
+    seen, plain = scan_row(b"a", answer), scan_row(b"b", judge(PICTURE, [], POLICY))
+    tally, more = Tally(), Tally()
+    tally.add(seen)
+    tally.add(plain)
+    more.add(seen)
+    more.absorb(tally)
+    assert (more.observed, more.to_json()["observed"], more.found, more.exit_code) == (2, 2, 0, 0)

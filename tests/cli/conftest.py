@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from datasets import write_known
 from PIL import Image
 
 from safelight import hash_image
@@ -107,3 +108,22 @@ def many(tmp_path: Path, pictures: dict[str, Image.Image]) -> Path:
     for number in range(400):
         (folder / f"{number:04}.png").write_bytes(out.getvalue())
     return folder
+
+
+@pytest.fixture
+def listed(tmp_path: Path) -> Path:
+    return write_known(tmp_path / "listed.csv")
+
+
+@pytest.fixture
+def audit(safelight, listed, tmp_path):
+    """Run an audit with JSON Lines as its result."""
+
+    def run(*arguments: str | Path, result: str = "audit", **environ: str):
+        return safelight(
+            *("scan", *arguments, "--hashes", listed, "--result", tmp_path / result),
+            *("--format", "jsonl", "--jobs", "1"),
+            **environ,
+        )
+
+    return run

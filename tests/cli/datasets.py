@@ -1,7 +1,9 @@
-"""Small data sets of made-up landscapes, in the layouts that people use."""
+"""Small data sets of made-up landscapes, in the layouts that people use, and their results."""
 
+import csv
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
@@ -82,3 +84,48 @@ def write_image_table(path: Path, rows: Sequence[Mapping[str, Any]], *, in_group
     image = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     schema = pa.schema({"image": image, "url": pa.string(), "caption": pa.string()})
     pq.write_table(pa.Table.from_pylist(list(rows), schema), path, row_group_size=in_group)
+
+
+ABOUT = [
+    {"file_name": "000.jpg", "url": "https://a.example/0", "caption": "hills, again", "id": 7},
+    {"file_name": "001.jpg", "url": "https://a.example/1", "caption": 'a "lake"', "id": 8},
+    {"file_name": "gone.jpg", "url": "https://a.example/2", "caption": "lost", "id": 9},
+    {"file_name": None, "url": "https://a.example/3", "caption": "nothing", "id": 10},
+    {"file_name": "001.jpg", "url": "https://b.example/1", "caption": "again", "id": 11},
+]
+
+
+def write_manifest(path: Path) -> Path:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(ABOUT), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in ABOUT))
+    else:
+        with path.open("w", newline="") as file:
+            rows = csv.DictWriter(file, list(ABOUT[0]))
+            rows.writeheader()
+            rows.writerows(ABOUT)
+    return path
+
+
+def rows_in(folder: Path) -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for part in sorted(folder.glob("part-*.jsonl"))
+        for line in part.read_text().splitlines()
+    ]
+
+
+def manifests(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Verdict and what is carried, by file or member name."""
+    return {
+        row["derivation"][-1]["name"] if "derivation" in row else os.path.basename(row["path"]): (
+            row["verdict"],
+            row.get("manifest"),
+        )
+        for row in rows
+    }
+
+
+def without_nulls(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if value is not None}

@@ -96,6 +96,45 @@ def test_a_list_that_is_observed_changes_no_verdict(run: Run, tree: Path, listed
     assert {match["list"] for row in rows for match in row["observed"]} == {"new"}
 
 
+def test_an_audit_of_a_data_set_counts_matches_once(
+    run: Run, tree: Path, listed: Path, tmp_path: Path
+) -> None:
+    run("list", "create", "mt", "--source", "Source", "--purpose", "match",
+        "--purpose", "statistics")  # fmt: skip
+    run("list", "import", "mt", listed)
+    words = ("scan", tree, "--dataset", "--list", "mt", "--result", tmp_path / "audit")
+    for _ in range(2):  # the second run finds every shard whole: a match is counted once
+        (summary,) = run(*words, code=1)
+        assert (summary["known"], summary["similar"], summary["observed"]) == (1, 1, 0)
+        stats, *_shared = run("list", "stats", "mt")
+        found = {one["algorithm"]: one["matches"] for one in stats["most_matched"]}
+        assert found == {"pdq": 2, "sha256": 1}
+        assert stats["never_matched"] == 0
+
+
+def test_an_audit_tells_of_lists_that_are_observed(
+    run: Run, home: Path, tree: Path, listed: Path, tmp_path: Path
+) -> None:
+    run("list", "create", "watched", "--source", "Source")
+    run("list", "import", "watched", listed)
+    run("list", "observe", "watched", talks=False)
+    words = ("scan", tree, "--list", "watched")
+    (summary,) = run(*words, "--dataset", "--result", tmp_path / "audit")
+    assert (summary["no_match"], summary["observed"]) == (2, 2)
+    assert json.loads((tmp_path / "audit" / "summary.json").read_text())["observed"] == 2
+    stats, *_shared = run("list", "stats", "watched")
+    assert stats["never_matched"] == 0
+    for more in (("--dataset", "--result", tmp_path / "audit"), ()):
+        done = subprocess.run(
+            [sys.executable, "-m", "safelight.cli", *map(str, (*words, *more))],
+            env={**os.environ, "SAFELIGHT_HOME": str(home)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert "2 items match lists in observe mode; they change no verdict" in done.stderr
+
+
 def test_a_list_of_files_to_ignore_hides_near_matches_and_no_exact_ones(
     run: Run, tree: Path, listed: Path, tmp_path: Path
 ) -> None:

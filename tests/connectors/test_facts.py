@@ -14,6 +14,7 @@ from safelight.connectors.facts import (
     MOST_FACTS,
     check_facts,
     is_telling,
+    owned,
     telling,
     to_facts,
 )
@@ -88,3 +89,26 @@ def test_facts_are_bounded_and_pass_the_check(columns: dict[str, object], times:
 def test_what_to_facts_never_makes_is_refused(lie: object) -> None:
     with pytest.raises(ValueError, match="facts"):
         check_facts(lie)
+
+
+def test_the_owner_is_never_overruled() -> None:
+    owner = {"url": "mine", "id": "1", "sidecar.id": "my own column"}
+    told = {"url": "theirs", "id": "9", "host": "h", "sidecar.url": "forged"}
+    assert owned(owner, told) == {**owner, "host": "h", "sidecar.url": "theirs"}
+    assert owned({}, told) == told
+    assert owned(owner, {"id": "1"}) == owner
+
+
+@given(st.dictionaries(TEXT, TEXT, max_size=9), st.dictionaries(TEXT, TEXT, max_size=90))
+def test_what_is_told_takes_no_room_from_the_owner(
+    one: dict[str, str], other: dict[str, str]
+) -> None:
+    owner, told = to_facts(one), to_facts(other)
+    found = owned(owner, told)
+    assert {name: found[name] for name in owner if name != LEFT_OUT} == {
+        name: text for name, text in owner.items() if name != LEFT_OUT
+    }
+
+
+def test_what_did_not_fit_before_stays_named() -> None:
+    assert owned({LEFT_OUT: "mine"}, {"x" * LONGEST_NAME * 2: "y"})[LEFT_OUT].startswith("mine, ")

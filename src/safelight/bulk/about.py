@@ -159,7 +159,7 @@ def _about(request: ScanRequest, loaded: Loaded, settings: Settings) -> About:
         "asked": _asked(request),
         "settings": limits_of(settings),
         "matched_against": _matched_against(request, loaded),
-        "left_out": [_file(path) for path in request.graded],
+        "left_out": [file_of(path) for path in request.graded],
         "verifies": request.verifies.sha256 if request.verifies else None,
         "counts": {},
         "environment": {},
@@ -191,7 +191,7 @@ def _matched_against(request: ScanRequest, loaded: Loaded) -> dict[str, Any]:
         "unread": loaded.unread,
         "warnings": list(loaded.warnings),
         "lists": list(request.sources.lists),
-        "files": [_file(path) for path in request.sources.hashes],
+        "files": [file_of(path) for path in request.sources.hashes],
         "facts": facts_of(loaded),
     }
 
@@ -201,7 +201,8 @@ def facts_of(loaded: Loaded) -> list[Mapping[str, Any]]:
     return [asdict(one) for one in loaded.about]
 
 
-def _file(path: str) -> dict[str, Any]:
+def file_of(path: str) -> dict[str, Any]:
+    """A file by its path and its digest."""
     return {**path_fields(path.encode("utf-8", "surrogateescape")), "sha256": sha256_of(Path(path))}
 
 

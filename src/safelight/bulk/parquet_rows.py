@@ -9,6 +9,8 @@ from typing import IO, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from safelight.model import Verdict
+
 ROWS_AT_A_TIME = 1000
 
 _TEXT = pa.string()
@@ -29,6 +31,7 @@ _MATCH = pa.struct(
     }
 )
 _STEP = pa.struct(dict.fromkeys(("kind", "name", "name_b64", "modified"), _TEXT))
+_INSIDE = pa.struct(dict.fromkeys((*(one.value for one in Verdict), "partly_checked"), pa.int64()))
 
 SCHEMA = pa.schema(
     {
@@ -39,6 +42,7 @@ SCHEMA = pa.schema(
         "kind": _TEXT,
         "format": _TEXT,
         "verdict": _TEXT,
+        "inside": _INSIDE,
         "fully_checked": pa.bool_(),
         "reasons": pa.list_(_TEXT),
         "matches": pa.list_(_MATCH),

@@ -193,12 +193,14 @@ class Tally:
     not_checked: Counter[str] = field(default_factory=Counter)  # by code
     in_part: Counter[str] = field(default_factory=Counter)  # by flag
     partly_checked: int = 0
+    observed: int = 0  # items that match lists in observe mode, whatever their verdict
     files: int = 0  # items inside of files are not among them
 
     def add(self, row: dict[str, Any]) -> None:
         """Count one row."""
         self.verdicts[row["verdict"]] += 1
         self.files += not is_member(row)
+        self.observed += bool(row.get("observed"))
         if "code" in row:
             self.not_checked[row["code"]] += 1
         elif is_unchecked(row):
@@ -211,6 +213,7 @@ class Tally:
         self.not_checked += other.not_checked
         self.in_part += other.in_part
         self.partly_checked += other.partly_checked
+        self.observed += other.observed
         self.files += other.files
 
     @property
@@ -248,4 +251,5 @@ class Tally:
             **{verdict.value: self.verdicts[verdict] for verdict in Verdict},
             "not_checked": dict(sorted(self.not_checked.items())),
             "partly_checked": self.partly_checked,
+            "observed": self.observed,
         }

@@ -5,9 +5,11 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from safelight.bulk.about import facts_of, file_of, sha256_of
 from safelight.bulk.dataset.files import Files
 from safelight.bulk.dataset.listing import Listing, guess_layout
 from safelight.bulk.dataset.request import DatasetRequest
@@ -15,7 +17,9 @@ from safelight.bulk.dataset.run import examine_shards
 from safelight.bulk.dataset.shards import Shard
 from safelight.bulk.dataset.state import DatasetState
 from safelight.bulk.dataset.work import Examiners, ShardRows
+from safelight.bulk.environment import environment
 from safelight.bulk.ordered import Stop
+from safelight.bulk.request import limits_of
 from safelight.bulk.state import refuse_inside
 from safelight.cli import EXIT_ERROR
 from safelight.cli.dataset_options import (
@@ -29,7 +33,7 @@ from safelight.cli.dataset_progress import DatasetProgress
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
-from safelight.cli.work import load_matcher
+from safelight.cli.work import load_matcher, note_matches
 from safelight.connectors.manifest import ManifestColumns
 from safelight.connectors.objects import is_remote
 from safelight.connectors.table import ParquetTables
@@ -75,6 +79,13 @@ def audit(
         policy=policy,
         depth=depth,
         fingerprint=loaded.fingerprint,
+        environment=environment(),
+        settings=limits_of(settings),
+        matched_against={
+            "facts": facts_of(loaded),
+            "files": [file_of(path) for path in sources.hashes],
+        },
+        manifest_sha256=sha256_of(Path(manifest)) if manifest and not is_remote(manifest) else None,
     )
     with DatasetState(options.result, request) as state:
         return DatasetRun(settings, state, files, loaded, output).run(jobs)
@@ -105,7 +116,10 @@ class DatasetRun:
         """Examine the shards that have no part yet; return the exit code."""
         try:
             with stop_on_signal(self._leave_at_once, STOPPING) as stop:
-                self._examine(jobs or len(os.sched_getaffinity(0)), stop)
+                try:
+                    self._examine(jobs or len(os.sched_getaffinity(0)), stop)
+                finally:
+                    self._note_matches()
         except SafelightError as exc:
             self._report(ended=False)
             say(f"error ({exc.code}): {exc}")
@@ -114,6 +128,11 @@ class DatasetRun:
         ended = not stop and self._state.count_of_done() == self._listed
         self._report(ended=ended and not self._state.again)
         return self._end(stop)
+
+    def _note_matches(self) -> None:
+        matched = self._state.take_matched()
+        if not self._state.request.sources.hashes:  # whose entries are lines of files
+            note_matches(self._settings, matched)
 
     def _examine(self, jobs: int, stop: Stop) -> None:
         with self._tools(jobs) as (examiners, listing):
@@ -208,6 +227,7 @@ class DatasetRun:
 
     def _leave_at_once(self) -> None:
         """Parts are whole or not there, and children end with us."""
+        self._note_matches()
         self._report(ended=False)
         self._say_how_to_go_on()
         sys.stdout.flush()

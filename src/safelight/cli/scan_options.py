@@ -91,7 +91,7 @@ _WITH_DATASET = (
 )
 _DATASET_ALONE = (
     "--exhibit, --examiner, --authority, --skip-known, --verify and --at are not for data sets, and"
-    " neither is --resume: the same command again goes on with an audit."
+    " neither is --resume: the same command again goes on with a data-set audit."
 )
 _WITH_RESUME = ("resume", "jobs", "output")
 _RESUME_ALONE = (

@@ -82,6 +82,12 @@ def print_summary(tally: Tally, seconds: float, entries: int, result: str | None
     if tally.partly_checked:
         why = ", ".join(f"{number:,} {flag}" for flag, number in tally.in_part.most_common())
         say(f"  {'':>9}    {tally.partly_checked:,} × in part ({why})")
+    if tally.observed:
+        verb = "matches" if tally.observed == 1 else "match"
+        say(
+            f"{count_of(tally.observed, 'item')} {verb} lists in observe mode; they change no"
+            " verdict."
+        )
     if result:
         say(f"Rows: {result}")
 

@@ -14,6 +14,7 @@ LONGEST_VALUE = 2048  # characters; longer ones are cut
 MOST_BYTES = 12_000  # of all facts of a row, as JSON
 
 LEFT_OUT = "_left_out"
+SIDECAR = "sidecar."
 
 # Names of columns that say where a picture came from and which row it was; lower case.
 _TELLING = frozenset(
@@ -58,8 +59,21 @@ def to_facts(columns: Mapping[str, Any]) -> dict[str, str]:
         facts[name] = kept
         room -= size
     if left_out:
+        left_out = [facts[LEFT_OUT], *left_out] if LEFT_OUT in facts else left_out
         facts[LEFT_OUT] = ", ".join(left_out[:MOST_FACTS])[:LONGEST_VALUE]
     return facts
+
+
+def owned(facts: Mapping[str, str], told: Mapping[str, str]) -> dict[str, str]:
+    """The owner's facts, and what was told in the data set itself, which never replaces them.
+
+    What is told otherwise under one of their names is kept as `sidecar.<name>`.
+    """
+    more = {name: text for name, text in told.items() if name not in facts}
+    for name, text in told.items():
+        if facts.get(name, text) != text:
+            more[SIDECAR + name] = text
+    return to_facts({**facts, **more, **facts})
 
 
 def text_of(value: Any) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from safelight.bulk.dataset.samples import key_of
 from safelight.bulk.dataset.shards import Wanted
 from safelight.bulk.walk import not_checked
-from safelight.connectors.facts import to_facts
+from safelight.connectors.facts import owned
 from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.rules import MatchPolicy, judge
@@ -60,7 +60,7 @@ def with_rows(
         name = item.members[-1].name
         row = name if name in rows else key_of(name)
         met.add(row)
-        facts = to_facts({**rows.get(row, {}), **(item.facts or {})})
+        facts = owned(rows.get(row, {}), item.facts or {})
         yield replace(item, facts=facts or None)
 
 

@@ -1,7 +1,7 @@
 """What an audit of a data set was asked to do: kept beside its results."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -10,7 +10,14 @@ from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Depth
 
-VERSION = 1
+VERSION = 2
+_NOT_COMPARED = frozenset(
+    (
+        *("matched_against", "manifest_sha256"),  # the hashes and the rows have fingerprints
+        "settings.remote_memory_mb",
+        *("environment.platform", "environment.machine", "environment.kernel_isa"),
+    )
+)
 
 
 class Layout(StrEnum):
@@ -35,7 +42,11 @@ class PartFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatasetRequest:
-    """What was asked. Equal requests over an unchanged data set give equal parts."""
+    """What was asked, and with what. Equal requests over an unchanged data set give equal parts.
+
+    `environment` and `settings` are the versions and limits in force, `matched_against` the facts
+    of lists and the digests of hash files.
+    """
 
     roots: tuple[str, ...]  # absolute paths, or URLs
     manifest: str  # path or URL; empty: none
@@ -47,6 +58,10 @@ class DatasetRequest:
     policy: MatchPolicy
     depth: Depth
     fingerprint: str  # of the entries matched against
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    matched_against: Mapping[str, Any] = field(default_factory=dict)
+    manifest_sha256: str | None = None  # None: there is none, or it is in an object store
 
     def to_json(self) -> dict[str, Any]:
         """The request as plain JSON values; what another is compared with."""
@@ -66,9 +81,24 @@ class DatasetRequest:
             **asdict(self.policy),
             **self.depth.to_json(),
             "hashes_fingerprint": self.fingerprint,
+            "environment": dict(self.environment),
+            "settings": dict(self.settings),
+            "matched_against": dict(self.matched_against),
+            "manifest_sha256": self.manifest_sha256,
         }
 
     def differences(self, other: dict[str, Any]) -> Iterator[str]:
-        """The names of what was asked otherwise before."""
+        """The names of what was otherwise before: what was asked, versions, limits."""
         mine = self.to_json()
-        yield from (name for name in mine if other.get(name) != mine[name])
+        for name in mine:
+            yield from _differences(name, mine[name], other.get(name))
+
+
+def _differences(name: str, mine: Any, other: Any) -> Iterator[str]:
+    if name in _NOT_COMPARED or mine == other:
+        return
+    if not (isinstance(mine, dict) and isinstance(other, dict)):
+        yield name
+        return
+    for inner in dict.fromkeys((*mine, *other)):
+        yield from _differences(f"{name}.{inner}", mine.get(inner), other.get(inner))

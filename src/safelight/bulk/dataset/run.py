@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any
 
+from safelight.bulk.about import sha256_of
 from safelight.bulk.dataset.shards import Shard
 from safelight.bulk.dataset.state import DatasetState, Done
 from safelight.bulk.dataset.work import TRY_AGAIN, RowsOf
@@ -82,8 +83,10 @@ def _examine(
         number=shard.number,
         fingerprint=shard.fingerprint,
         part=path.name,
+        sha256=sha256_of(path),
         tally=tally,
         sidecars=rows.sidecars,
+        matched=rows.matched,
         again=any(tally.not_checked[code] for code in TRY_AGAIN),
     )
     state.add(done)

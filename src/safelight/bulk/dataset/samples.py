@@ -9,7 +9,7 @@ pictures: the items of one sample are held back until the next begins.
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from safelight.connectors.facts import to_facts
+from safelight.connectors.facts import owned
 from safelight.model import FOUND, ItemAnswer, NotChecked
 
 MOST_IN_SAMPLE = 256  # items held back; what is further apart does not count as one sample
@@ -53,7 +53,7 @@ class Samples:
                 self.sidecars += 1
             else:
                 key = _sample_of(item)[-1].decode("utf-8", "replace")
-                yield replace(item, facts=to_facts({KEY: key, **facts}))
+                yield replace(item, facts=owned({KEY: key}, facts))
 
 
 def _is_read_sidecar(item: ItemAnswer) -> bool:

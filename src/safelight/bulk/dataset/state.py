@@ -16,9 +16,9 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
+from threading import RLock
 from typing import IO, Any
 
 from safelight.bulk.dataset.request import DatasetRequest
@@ -43,14 +43,19 @@ _SUMMARY = "summary.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """A shard that is whole: what it came to."""
+    """A shard that is whole: what it came to.
+
+    `matched`: how many of its items matched each entry of a list; not written down.
+    """
 
     number: int
     fingerprint: str
     part: str
+    sha256: str  # of the part
     tally: Tally
     sidecars: int = 0
     again: bool = False  # something could not be fetched: worth another try
+    matched: Mapping[int, int] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """The line of the shard as plain JSON values."""
@@ -58,6 +63,7 @@ class Done:
             "number": self.number,
             "fingerprint": self.fingerprint,
             "part": self.part,
+            "sha256": self.sha256,
             "sidecars": self.sidecars,
             "again": self.again,
             "tally": _tally_to_json(self.tally),
@@ -67,23 +73,26 @@ class Done:
     def from_json(cls, data: dict[str, Any]) -> "Done":
         """The shard from what `to_json` gave."""
         tally = data["tally"]
-        counters = {name: Counter(tally[name]) for name in _COUNTERS}
+        told: dict[str, Any] = {name: Counter(tally[name]) for name in _COUNTERS}
+        told |= {name: tally[name] for name in _NUMBERS}
         return cls(
             number=data["number"],
             fingerprint=data["fingerprint"],
             part=data["part"],
+            sha256=data["sha256"],
             sidecars=data["sidecars"],
             again=data["again"],
-            tally=Tally(**counters, partly_checked=tally["partly_checked"], files=tally["files"]),
+            tally=Tally(**told),
         )
 
 
 _COUNTERS = ("verdicts", "not_checked", "in_part")
+_NUMBERS = ("partly_checked", "observed", "files")
 
 
 def _tally_to_json(tally: Tally) -> dict[str, Any]:
     counters = {name: dict(getattr(tally, name)) for name in _COUNTERS}
-    return {**counters, "partly_checked": tally.partly_checked, "files": tally.files}
+    return {**counters, **{name: getattr(tally, name) for name in _NUMBERS}}
 
 
 class DatasetState:
@@ -102,8 +111,10 @@ class DatasetState:
         self.shards = 0
         self.again = 0
         self._done: dict[int, str] = {}
+        self._parts: dict[str, str] = {}  # SHA-256 of each
         self._retry: set[int] = set()
-        self._lock = Lock()
+        self.matched: Counter[int] = Counter()  # entries, by shards made whole since this began
+        self._lock = RLock()  # a signal may come while it is held
         self._journal = self._open()
         try:
             self._read_journal()
@@ -148,6 +159,14 @@ class DatasetState:
                 os.ftruncate(self._journal.fileno(), before)
                 raise
             self._count(done)
+            if not done.again:  # it is examined again, and what it matches would count twice
+                self.matched.update(done.matched)
+
+    def take_matched(self) -> Mapping[int, int]:
+        """The entries matched since this was last asked, with how many items matched each."""
+        with self._lock:
+            taken, self.matched = self.matched, Counter()
+            return taken
 
     def count_of_done(self) -> int:
         """How many shards have their part."""
@@ -161,6 +180,7 @@ class DatasetState:
             **self.tally.to_json(),
             "sidecars": self.sidecars,
             **more,
+            "parts": dict(sorted(self._parts.items())),
         }
         data = json.dumps(summary, indent=2) + "\n"
         replace_private(self.folder / _SUMMARY, data.encode())
@@ -169,6 +189,7 @@ class DatasetState:
     def _count(self, done: Done) -> None:
         self._done[done.number] = done.fingerprint
         self._retry.discard(done.number)
+        self._parts[done.part] = done.sha256
         self.tally.absorb(done.tally)
         self.sidecars += done.sidecars
         self.shards += 1
@@ -190,7 +211,7 @@ class DatasetState:
         except BlockingIOError as exc:
             os.close(fd)
             shown = show_path(self.folder)
-            raise BadInput(f"another audit is at work in {shown}.") from exc
+            raise BadInput(f"another data-set audit is at work in {shown}.") from exc
         return os.fdopen(fd, "r+b", buffering=0)
 
     def _check_request(self) -> None:
@@ -203,7 +224,9 @@ class DatasetState:
             before = json.loads(path.read_text("utf-8"))
             different = list(self.request.differences(before))
         except (OSError, ValueError, AttributeError) as exc:
-            raise CorruptFile(f"{show_path(path)} is damaged; name another --result.") from exc
+            raise CorruptFile(
+                f"{show_path(path)} is damaged, or of another version; name another --result."
+            ) from exc
         if different:
             raise BadInput(
                 f"{show_path(self.folder)} holds the results of something else: these differ:"
@@ -239,7 +262,9 @@ class DatasetState:
         try:
             return Done.from_json(json.loads(line))
         except (ValueError, TypeError, KeyError) as exc:
-            raise CorruptFile(f"{show_path(path)} is damaged; name another --result.") from exc
+            raise CorruptFile(
+                f"{show_path(path)} is damaged, or of another version; name another --result."
+            ) from exc
 
     def _remove_unfinished(self) -> None:
         with disk_errors(self.folder):

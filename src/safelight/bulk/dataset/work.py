@@ -1,6 +1,7 @@
 """Examining one shard: from its files to result rows."""
 
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from safelight.bulk.inside import with_inside
 from safelight.bulk.ordered import Interrupted, Stop
 from safelight.bulk.rows import scan_row
 from safelight.bulk.walk import not_checked
+from safelight.connectors.facts import owned
 from safelight.decode.rules import REASONS
 from safelight.errors import BadPath, CouldNotCheck, SafelightError
 from safelight.examine import Examiner
@@ -37,7 +39,10 @@ class Examiners:
 
 
 class ShardRows:
-    """The rows of one shard, as they are made; `sidecars` counts what was read beside."""
+    """The rows of one shard, as they are made; `sidecars` counts what was read beside.
+
+    `matched` counts the items that matched each entry, in observe mode too.
+    """
 
     def __init__(
         self,
@@ -56,6 +61,7 @@ class ShardRows:
         self._matcher = matcher
         self._stop = stop
         self._samples = Samples()
+        self.matched: Counter[int] = Counter()
 
     @property
     def sidecars(self) -> int:
@@ -68,7 +74,9 @@ class ShardRows:
             for item in with_inside(self._items(wanted)):
                 if self._stop:
                     raise Interrupted
-                facts = {**wanted.facts, **(item.facts or {})}
+                found = (*item.answer.matches, *item.answer.observed)
+                self.matched.update({match.entry for match in found})
+                facts = owned(wanted.facts, item.facts or {})
                 more = {"manifest": facts} if facts else {}
                 yield scan_row(wanted.path, item.answer, item.members, more, item.inside)
 
