@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from safelight.decode.rules import FLAGS, REASONS
+from safelight.decode.rules import FLAGS, MOST_FRAMES, REASONS
 from safelight.model import (
     MEMBER_KINDS,
     Container,
@@ -31,7 +31,7 @@ from safelight.sandbox.pool import ChildFailed
 NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 GRADED = "graded"  # in an answer: the item was left out
 LONGEST_NAME = 4096  # bytes of a member's name
-MOST_FRAMES = 1_000_000  # of one video
+MOST_VIDEO_FRAMES = 1_000_000
 _DEEPEST = 32
 _DIHEDRAL_BYTES = 8 * 32
 _WORD = re.compile(r"[A-Za-z0-9_]{0,40}")
@@ -133,7 +133,7 @@ def not_checked(
 def _image_hashes(untrusted_answer: dict[str, Any], mode: HashMode) -> ImageHashes:
     picture = untrusted_answer["picture"]
     frames = tuple(_frame(frame) for frame in picture["frames"])
-    if not 1 <= len(frames) <= 4:
+    if not 1 <= len(frames) <= MOST_FRAMES + 1:  # a HEIF's primary picture may be one more
         raise ValueError("number of frames")
     return ImageHashes(
         digests=_all_digests(untrusted_answer),
@@ -150,7 +150,7 @@ def _video_hashes(
     untrusted_answer: dict[str, Any], sampling: FrameSampling, frames: tuple[FrameHashes, ...]
 ) -> VideoHashes:
     video = untrusted_answer["video"]
-    if len(frames) != parse_number(video["frames"], MOST_FRAMES):
+    if len(frames) != parse_number(video["frames"], MOST_VIDEO_FRAMES):
         raise ValueError("number of frames")
     duration = video["duration"]
     return VideoHashes(
