@@ -59,6 +59,14 @@ def test_padding_and_notes_do_not_matter(host: str, tail: bytes) -> None:
     assert hashes(HOSTS[host] + tail).flags == hashes(HOSTS[host]).flags
 
 
+@pytest.mark.parametrize("host", ["png", "gif", "webp"])
+def test_zeros_before_a_file_hide_nothing(host: str) -> None:
+    zeros = bytes(17 << 20)
+    assert "trailing_data" not in hashes(HOSTS[host] + zeros).flags
+    assert "trailing_data" in hashes(HOSTS[host] + zeros + zipped()).flags
+    assert "trailing_data" in hashes(HOSTS[host] + b"note" + zeros + zipped()).flags
+
+
 def test_a_file_between_the_pictures_of_a_jpeg() -> None:
     whole = bytearray(HOSTS["jpeg of several"])
     second = whole.rindex(b"\xff\xd8\xff")

@@ -23,6 +23,7 @@ _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # but for restarts: tho
 _WITHOUT_LENGTH = {0x01, 0xD8}
 _END_OF_JPEG = 0xD9
 _READ_BYTES = 1 << 20
+_MOST_ZEROS = 1 << 30  # read through to see whether anything follows them
 
 
 def has_tail(source: Source, name: str) -> bool:
@@ -47,19 +48,32 @@ def goes_on(source: Source, end: int) -> bool:
         return False
     with source.stream() as stream:
         stream.seek(end)
-        return _is_worth_a_look(stream.read(min(source.size - end, 16 * _READ_BYTES)))
+        return _is_worth_a_look(iter(lambda: stream.read(_READ_BYTES), b""))
 
 
-def _is_worth_a_look(tail: bytes) -> bool:
-    noted = tail.strip(b"\0")
-    return len(noted) > _NOTES_BYTES or _FILES.search(noted) is not None
+def _is_worth_a_look(tail: Iterable[bytes]) -> bool:
+    """Whether anything but zeros, notes and padding is in the pieces of a tail.
+
+    A tail that is all zeros for longer than is read is not padding either.
+    """
+    noted, zeros = b"", 0
+    for piece in tail:
+        content = piece.lstrip(b"\0")
+        zeros += len(piece) - len(content)
+        if content:
+            kept = content.rstrip(b"\0")
+            noted += bytes(min(zeros, _NOTES_BYTES) if noted else 0) + kept
+            zeros = len(content) - len(kept)
+        if len(noted) > _NOTES_BYTES or zeros > _MOST_ZEROS:
+            return True
+    return _FILES.search(noted) is not None
 
 
 def _jpeg_has_tail(data: bytes, pictures: Iterable[int]) -> bool:
     starts = sorted({0, *(start for start in pictures if start < len(data))})
     for start, following in zip(starts, [*starts[1:], len(data)], strict=True):
         end = _jpeg_end(data, start)
-        if end is not None and _is_worth_a_look(data[end:following]):
+        if end is not None and _is_worth_a_look([data[end:following]]):
             return True
     return False
 
