@@ -6,9 +6,10 @@ Every end is found by the format's own structure, since its end marker may also 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
+from safelight.decode.ends import bmp_end, boxes_end, tiff_end
 from safelight.decode.jpeg_header import pictures_listed
 from safelight.source import Source
 
@@ -34,11 +35,8 @@ def has_tail(source: Source, name: str) -> bool:
     """
     if name == "jpeg":
         return _jpeg_has_tail(source.whole, pictures_listed(source.whole))
-    find_end = {"png": _png_end, "gif": _gif_end, "webp": _webp_end}.get(name)
-    if find_end is None:
-        return False
     with source.stream() as stream:
-        end = find_end(stream)
+        end = _FIND_END[name](stream)
     return end is not None and goes_on(source, end)
 
 
@@ -120,3 +118,14 @@ def _gif_end(stream: BinaryIO) -> int | None:
 def _skip_palette(stream: BinaryIO, flags: bytes) -> None:
     if flags and flags[0] & 0x80:
         stream.seek(3 << (flags[0] & 7) + 1, 1)
+
+
+_FIND_END: dict[str, Callable[[BinaryIO], int | None]] = {
+    "png": _png_end,
+    "gif": _gif_end,
+    "webp": _webp_end,
+    "bmp": bmp_end,
+    "tiff": tiff_end,
+    "avif": boxes_end,
+    "heif": boxes_end,
+}
