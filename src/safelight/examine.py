@@ -18,7 +18,7 @@ from safelight.decode.video_rules import VideoLimits
 from safelight.errors import CouldNotCheck
 from safelight.examine_answers import (
     GRADED,
-    MOST_FRAMES,
+    MOST_VIDEO_FRAMES,
     NONSENSE,
     check_alive,
     last_believed,
@@ -311,7 +311,7 @@ class _Walk:
 
     def _take_frames(self, untrusted_frames: list[Any]) -> None:
         frames = parse_frames(untrusted_frames)
-        if not frames or len(self._frames) + len(frames) > MOST_FRAMES:
+        if not frames or len(self._frames) + len(frames) > MOST_VIDEO_FRAMES:
             raise ValueError("number of frames")
         self._frames += frames
 

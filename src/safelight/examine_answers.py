@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
 from typing import Any
 
-from safelight.decode.rules import FLAGS, REASONS
+from safelight.decode.rules import FLAGS, MOST_FRAMES, REASONS
 from safelight.model import (
     MEMBER_KINDS,
     Container,
@@ -33,7 +33,7 @@ from safelight.sandbox.pool import ChildFailed
 NONSENSE = (AttributeError, IndexError, KeyError, RecursionError, TypeError, ValueError)
 GRADED = "graded"  # in an answer: the item was left out
 LONGEST_NAME = 4096  # bytes of a member's name
-MOST_FRAMES = 1_000_000  # of one video
+MOST_VIDEO_FRAMES = 1_000_000
 ALIVE_BYTES = 256 << 20  # digesting so much is a while; a sign of life starts the limits anew
 _SPARE_ALIVE = 8  # signs of life beyond those that the bytes account for: files may grow
 _DEEPEST = 32
@@ -157,7 +157,7 @@ def not_checked(
 def _image_hashes(untrusted_answer: dict[str, Any], mode: HashMode) -> ImageHashes:
     picture = untrusted_answer["picture"]
     frames = tuple(_frame(frame) for frame in picture["frames"])
-    if not 1 <= len(frames) <= 4:
+    if not 1 <= len(frames) <= MOST_FRAMES + 1:  # a HEIF's primary picture may be one more
         raise ValueError("number of frames")
     return ImageHashes(
         digests=_all_digests(untrusted_answer),
@@ -174,7 +174,7 @@ def _video_hashes(
     untrusted_answer: dict[str, Any], sampling: FrameSampling, frames: tuple[FrameHashes, ...]
 ) -> VideoHashes:
     video = untrusted_answer["video"]
-    if len(frames) != parse_number(video["frames"], MOST_FRAMES):
+    if len(frames) != parse_number(video["frames"], MOST_VIDEO_FRAMES):
         raise ValueError("number of frames")
     duration = video["duration"]
     return VideoHashes(

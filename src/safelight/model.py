@@ -191,12 +191,13 @@ class FrameHashes:
 class ImageHashes:
     """Everything hashed from one picture file.
 
-    `width` and `height` are those of the upright picture, in pixels. An animated picture has up to
-    three frames (first, middle, last). `flags` may hold `truncated` (only part of the file could
+    `width` and `height` are those of the upright picture, in pixels. An animated picture, or one of
+    several pages, has up to 16 frames. `flags` may hold `truncated` (only part of the file could
     be decoded), `damaged` (the decoder complained and went on), `animated`, `pages` (several
     pictures in one file), `unusual_pixels`, `preview_only`, `trailing_data` (a file behind the
     picture), `more_pictures_missing` (some of them are not there), `frames_capped`,
-    `turned` (an EXIF orientation was applied) and `transparent`; decode/rules.py explains each.
+    `frames_skipped` (not every page or frame was looked at), `turned` (an EXIF orientation was
+    applied) and `transparent`; decode/rules.py explains each.
     """
 
     digests: Digests

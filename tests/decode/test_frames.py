@@ -1,16 +1,20 @@
 """Orientation and several frames."""
 
 import io
+import json
 from typing import Any
 
 import numpy as np
 import pytest
-from pictures import distance, hashes, photo, saved
+from pictures import distance, examined, hashes, photo, saved
 from PIL import Image, ImageOps
 
 from safelight.decode.pixels import turned
 from safelight.decode.rules import DecodeLimits, could_not_check, eighths_for, frames_to_take
 from safelight.errors import CouldNotCheck
+from safelight.matching.rules import MatchPolicy, fully_checked, judge
+from safelight.model import ImageHashes
+from safelight.sandbox.child import MAX_MESSAGE
 
 LOSSLESS_ENOUGH = {
     "JPEG": {"quality": 95},
@@ -103,12 +107,12 @@ ANIMATED = {
 
 @pytest.mark.parametrize("kind", ANIMATED)
 @pytest.mark.parametrize("mode", ["exact", "fast"])
-def test_first_middle_and_last_frame_are_hashed(kind: str, mode: str) -> None:
+def test_every_frame_is_hashed(kind: str, mode: str) -> None:
     # Pillow writes a wrong index into an MPO file of more than two pictures
     pictures = frames(2 if kind == "MPO" else 6)
     data = saved(pictures[0], kind, save_all=True, append_images=pictures[1:], **ANIMATED[kind])
     result = hashes(data, mode)
-    assert [frame.number for frame in result.frames] == ([0, 1] if kind == "MPO" else [0, 3, 5])
+    assert [frame.number for frame in result.frames] == list(range(len(pictures)))
     assert result.flags == (("pages",) if kind in ("TIFF", "MPO") else ("animated",))
     for frame in result.frames:
         alone = hashes(saved(pictures[frame.number], "PNG"), mode)
@@ -179,10 +183,58 @@ def test_an_animation_cut_off_keeps_the_frames_before_the_cut() -> None:
 
 @pytest.mark.parametrize(
     ("count", "numbers"),
-    [(1, (0,)), (2, (0, 1)), (3, (0, 1, 2)), (4, (0, 2, 3)), (100, (0, 50, 99)), (0, (0,))],
+    [
+        (0, (0,)),
+        (1, (0,)),
+        (2, (0, 1)),
+        (16, tuple(range(16))),
+        (17, (*range(15), 16)),
+        (151, tuple(range(0, 151, 10))),
+    ],
 )
 def test_frames_to_take(count: int, numbers: tuple[int, ...]) -> None:
     assert frames_to_take(count) == numbers
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ANIMATED if kind != "MPO"])
+def test_frames_between_that_were_not_looked_at_are_said(kind: str) -> None:
+    shades = [Image.new("RGB", (32, 32), (5 * n, 40, 200 - 5 * n)) for n in range(20)]
+    data = saved(shades[0], kind, save_all=True, append_images=shades[1:], **ANIMATED[kind])
+    result = hashes(data)
+    assert [frame.number for frame in result.frames] == list(frames_to_take(20))
+    assert result.flags == ("pages" if kind == "TIFF" else "animated", "frames_skipped")
+    assert not fully_checked(judge(result, [], MatchPolicy.default()))
+
+
+def test_many_frames_with_transparency_fit_into_an_answer() -> None:
+    pictures = [one.convert("RGBA") for one in frames(16)]
+    for one in pictures:
+        one.putpixel((0, 0), (0, 0, 0, 0))
+    data = saved(pictures[0], "WEBP", save_all=True, append_images=pictures[1:], lossless=True)
+    result = hashes(data)
+    assert result.flags == ("animated", "transparent")
+    assert all(frame.stored is not None for frame in result.frames)
+    assert len(json.dumps([frame.to_json() for frame in result.frames])) < MAX_MESSAGE // 2
+
+
+def test_pages_too_large_together_are_skipped_and_said() -> None:
+    pages = [photo().resize((100, 100))] * 6
+    data = saved(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    result = examined(data, max_pixels=10_000)
+    assert isinstance(result, ImageHashes)
+    assert [frame.number for frame in result.frames] == [0, 1, 2, 3]
+    assert result.flags == ("pages", "frames_skipped")
+
+
+def test_pages_behind_a_broken_one_are_hashed() -> None:
+    small, large = photo().resize((50, 50)), photo().resize((200, 200))
+    data = saved(
+        small, "TIFF", save_all=True, append_images=[large, photo("coffee").resize((9, 9))]
+    )
+    result = examined(data, max_pixels=10_000)
+    assert isinstance(result, ImageHashes)
+    assert [frame.number for frame in result.frames] == [0, 2]
+    assert result.flags == ("pages", "more_pictures_missing")
 
 
 def test_a_long_animation_is_read_only_so_far() -> None:

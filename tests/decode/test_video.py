@@ -224,6 +224,7 @@ def test_what_lies_behind_a_video_is_said() -> None:
     ):
         assert opened(data)[0].flags == set()
         assert opened(data + zipped())[0].flags == {"trailing_data"}
+        assert opened(data + bytes(17 << 20) + zipped())[0].flags == {"trailing_data"}
 
 
 @pytest.mark.parametrize(

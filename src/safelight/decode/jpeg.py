@@ -92,7 +92,7 @@ def _decode_strictly_or_not(
 def _further(
     source: Source, limits: DecodeLimits, flags: set[str], *, fast: bool
 ) -> Iterator[Frame]:
-    """The middle and the last picture of a file that holds several."""
+    """The further pictures of a file that holds several."""
     try:
         picture = pillow.open_picture(source, "jpeg", limits, fast=fast, skip_first=True)
     except MemoryError:

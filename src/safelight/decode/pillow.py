@@ -21,7 +21,7 @@ from safelight.decode.complete import (
     tiff_jpeg_complaint,
 )
 from safelight.decode.pixels import Frame, Picture, nothing_decoded
-from safelight.decode.rules import DecodeLimits, could_not_check, frames_to_take
+from safelight.decode.rules import MOST_FRAMES, DecodeLimits, could_not_check, frames_to_take
 from safelight.errors import CouldNotCheck
 from safelight.sniff import webp_size
 from safelight.source import Source
@@ -178,9 +178,14 @@ class _Reader:
         """Note that there is nothing to be had of frame `number`, or of those after it."""
         self.flags.add(self._fault("truncated", number))
 
+    @property
+    def has_pages(self) -> bool:
+        """Whether a frame can be had where those before it cannot."""
+        return self._name in _PAGES
+
     def _fault(self, flag: str, number: int) -> str:
         """The flag for a fault: one in a later page says nothing against the first picture."""
-        return "more_pictures_missing" if number > 0 and self._name in _PAGES else flag
+        return "more_pictures_missing" if number > 0 and self.has_pages else flag
 
 
 def _orientation(image: Image.Image) -> int:
@@ -196,7 +201,7 @@ def _orientation(image: Image.Image) -> int:
 def open_picture(
     source: Source, name: str, limits: DecodeLimits, *, fast: bool, skip_first: bool = False
 ) -> Picture:
-    """Decode the first frame at once, the middle and the last one as they are asked for.
+    """Decode the first frame at once, the further ones as they are asked for.
 
     `name` is "avif" or one of DECODERS. `skip_first`: leave the first frame out of `frames`.
     """
@@ -205,13 +210,14 @@ def open_picture(
         limits.check_pixels(*stated)
     reader = _Reader(source, name, limits, fast=fast)
     first = reader.frame(0)
+    wanted = _wanted(reader, name, first, limits)
     sideways = first.orientation >= 5
     return Picture(
         format=name,
         width=first.height if sideways else first.width,
         height=first.width if sideways else first.height,
         flags=reader.flags,
-        frames=_frames(reader, None if skip_first else first, _wanted(reader, name, first, limits)),
+        frames=_frames(reader, None if skip_first else first, wanted, limits.frame_budget),
     )
 
 
@@ -227,13 +233,18 @@ def _wanted(reader: _Reader, name: str, first: Frame, limits: DecodeLimits) -> t
             count = reach
     if name == "png" and count > 1 and reader.parts_missing(count):
         reader.flags.add("truncated")
+    if count > MOST_FRAMES:
+        reader.flags.add("frames_skipped")
     return frames_to_take(count)[1:]
 
 
-def _frames(reader: _Reader, first: Frame | None, wanted: tuple[int, ...]) -> Iterator[Frame]:
+def _frames(
+    reader: _Reader, first: Frame | None, wanted: tuple[int, ...], budget: int
+) -> Iterator[Frame]:
     if first is not None:
         _flag(reader, first)
         yield first
+        budget -= first.width * first.height
     del first  # its memory is wanted for the next one
     for number in wanted:
         try:
@@ -242,6 +253,12 @@ def _frames(reader: _Reader, first: Frame | None, wanted: tuple[int, ...]) -> It
             raise
         except Exception:  # noqa: BLE001  the frames before it were good: keep them, and say so
             reader.lost(number)
+            if not reader.has_pages:
+                return
+            continue
+        budget -= frame.width * frame.height
+        if budget < 0:
+            reader.flags.add("frames_skipped")
             return
         _flag(reader, frame)
         yield frame

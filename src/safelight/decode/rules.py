@@ -61,10 +61,11 @@ FLAGS: dict[str, str] = {
     "unusual_pixels": "Numbers that do not say which is white; they were scaled by what there is.",
     "preview_only": "A camera's raw file, or a TIFF laid out like one: its preview was hashed.",
     "trailing_data": "Behind the picture's end the file goes on with what may be another file.",
-    "animated": "First, middle and last frame were hashed.",
-    "pages": "The file holds several pictures or pages; first, middle and last were hashed.",
+    "animated": "The file is an animation; its frames were hashed, up to 16 of them.",
+    "pages": "The file holds several pictures or pages; they were hashed, up to 16 of them.",
     "more_pictures_missing": "Further pictures or pages that the file announces are not in it, or "
-    "not whole; the first was hashed.",
+    "not whole; the others were hashed.",
+    "frames_skipped": "Not every page or frame was looked at.",
     "frames_capped": "An animation or video is so long that its end was not looked at.",
     "key_frames_only": "Of the video only the frames that stand alone in it were hashed (triage).",
     "more_streams": "Further videos or a cover picture in the same file were not looked at.",
@@ -78,8 +79,11 @@ FLAGS: dict[str, str] = {
     "transparent": "The picture was laid on white; the hash without that is given as well.",
 }
 
+# Of a picture's pages or frames at most so many are hashed.
+MOST_FRAMES = 16
+
 # An animation is decoded frame by frame up to the last one wanted: at most so many times the pixels
-# of the largest picture allowed.
+# of the largest picture allowed. The pages that are hashed have no more pixels than that together.
 FRAME_BUDGET = 4
 
 
@@ -106,7 +110,12 @@ class DecodeLimits:
 
     def frames_within_reach(self, width: int, height: int) -> int:
         """How many frames of an animation may be decoded to get at the last one wanted."""
-        return max(1, FRAME_BUDGET * self.max_pixels // (width * height))
+        return max(1, self.frame_budget // (width * height))
+
+    @property
+    def frame_budget(self) -> int:
+        """How many pixels the frames or pages of one file may have together."""
+        return FRAME_BUDGET * self.max_pixels
 
 
 def could_not_check(code: str) -> CouldNotCheck:
@@ -115,8 +124,10 @@ def could_not_check(code: str) -> CouldNotCheck:
 
 
 def frames_to_take(count: int) -> tuple[int, ...]:
-    """The numbers of the first, the middle and the last of `count` frames, without repeats."""
-    return tuple(sorted({0, count // 2, count - 1})) if count > 1 else (0,)
+    """The numbers of `count` frames; of more than MOST_FRAMES some, evenly from first to last."""
+    if count <= MOST_FRAMES:
+        return tuple(range(max(1, count)))
+    return tuple(number * (count - 1) // (MOST_FRAMES - 1) for number in range(MOST_FRAMES))
 
 
 def eighths_for(width: int, height: int, *, turned: bool) -> int:

@@ -6,9 +6,10 @@ Every end is found by the format's own structure, since its end marker may also 
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import BinaryIO
 
+from safelight.decode.ends import bmp_end, boxes_end, tiff_end
 from safelight.decode.jpeg_header import pictures_listed
 from safelight.source import Source
 
@@ -23,6 +24,7 @@ _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # but for restarts: tho
 _WITHOUT_LENGTH = {0x01, 0xD8}
 _END_OF_JPEG = 0xD9
 _READ_BYTES = 1 << 20
+_MOST_ZEROS = 1 << 30  # read through to see whether anything follows them
 
 
 def has_tail(source: Source, name: str) -> bool:
@@ -33,11 +35,8 @@ def has_tail(source: Source, name: str) -> bool:
     """
     if name == "jpeg":
         return _jpeg_has_tail(source.whole, pictures_listed(source.whole))
-    find_end = {"png": _png_end, "gif": _gif_end, "webp": _webp_end}.get(name)
-    if find_end is None:
-        return False
     with source.stream() as stream:
-        end = find_end(stream)
+        end = _FIND_END[name](stream)
     return end is not None and goes_on(source, end)
 
 
@@ -47,19 +46,32 @@ def goes_on(source: Source, end: int) -> bool:
         return False
     with source.stream() as stream:
         stream.seek(end)
-        return _is_worth_a_look(stream.read(min(source.size - end, 16 * _READ_BYTES)))
+        return _is_worth_a_look(iter(lambda: stream.read(_READ_BYTES), b""))
 
 
-def _is_worth_a_look(tail: bytes) -> bool:
-    noted = tail.strip(b"\0")
-    return len(noted) > _NOTES_BYTES or _FILES.search(noted) is not None
+def _is_worth_a_look(tail: Iterable[bytes]) -> bool:
+    """Whether anything but zeros, notes and padding is in the pieces of a tail.
+
+    A tail that is all zeros for longer than is read is not padding either.
+    """
+    noted, zeros = b"", 0
+    for piece in tail:
+        content = piece.lstrip(b"\0")
+        zeros += len(piece) - len(content)
+        if content:
+            kept = content.rstrip(b"\0")
+            noted += bytes(min(zeros, _NOTES_BYTES) if noted else 0) + kept
+            zeros = len(content) - len(kept)
+        if len(noted) > _NOTES_BYTES or zeros > _MOST_ZEROS:
+            return True
+    return _FILES.search(noted) is not None
 
 
 def _jpeg_has_tail(data: bytes, pictures: Iterable[int]) -> bool:
     starts = sorted({0, *(start for start in pictures if start < len(data))})
     for start, following in zip(starts, [*starts[1:], len(data)], strict=True):
         end = _jpeg_end(data, start)
-        if end is not None and _is_worth_a_look(data[end:following]):
+        if end is not None and _is_worth_a_look([data[end:following]]):
             return True
     return False
 
@@ -106,3 +118,14 @@ def _gif_end(stream: BinaryIO) -> int | None:
 def _skip_palette(stream: BinaryIO, flags: bytes) -> None:
     if flags and flags[0] & 0x80:
         stream.seek(3 << (flags[0] & 7) + 1, 1)
+
+
+_FIND_END: dict[str, Callable[[BinaryIO], int | None]] = {
+    "png": _png_end,
+    "gif": _gif_end,
+    "webp": _webp_end,
+    "bmp": bmp_end,
+    "tiff": tiff_end,
+    "avif": boxes_end,
+    "heif": boxes_end,
+}

@@ -48,6 +48,7 @@ PARTIAL = {
     "unusual_pixels": "the pixels are numbers of an unusual range, the hash may be off",
     "preview_only": "only the preview in the file was compared, not the picture it goes with",
     "more_pictures_missing": "a further picture that the file announces is missing or cut off",
+    "frames_skipped": "not every page or frame was looked at",
     "trailing_data": "what the file holds behind the end of the picture was not looked at",
     "frames_capped": "the animation or video is so long that its end was not looked at",
     "key_frames_only": "of the video only the frames that stand alone in it were compared",
