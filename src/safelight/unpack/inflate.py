@@ -19,6 +19,7 @@ else:
     from backports import zstd
 
 _PIECE_BYTES = 256 << 10
+_END_BYTES = 24
 _ZSTD_WINDOW_LOG = DICTIONARY_BYTES.bit_length() - 1
 
 
@@ -181,6 +182,13 @@ class _Feed:
     def put_back(self, data: bytes) -> None:
         self._back = data
 
+    def holds_more(self) -> bool:
+        """Whether more follows than zeros and a mark at the end."""
+        rest = b""
+        while len(rest) <= _END_BYTES and (data := self.take()):
+            rest = (rest + data).lstrip(b"\0")
+        return len(rest) > _END_BYTES
+
     def skip_zeros(self) -> bytes:
         """What comes after any padding of zeros: its first bytes, still to be taken."""
         while (data := self.take()) and not (rest := data.lstrip(b"\0")):
@@ -200,7 +208,8 @@ def inflated(
     """What packed bytes unpack to, in pieces.
 
     With `begins`, which fits the beginning of a stream, further streams may follow the first; what
-    follows and does not fit is noted as a member that is missing. Raises CouldNotCheck.
+    follows and does not fit is noted as a member that is missing, and so is, without `begins`, all
+    that follows. Raises CouldNotCheck.
     """
     feed, given = _Feed(packed), 0
     while True:
@@ -209,8 +218,12 @@ def inflated(
             room.took(len(piece))
             room.limits.check_ratio(feed.taken, given)
             yield piece
-        following = feed.skip_zeros() if begins else b""
-        if not begins or not following:
+        if not begins:
+            if feed.holds_more():
+                room.notes.add(MEMBERS_MISSING)
+            return
+        following = feed.skip_zeros()
+        if not following:
             return
         if not begins.match(following):
             room.notes.add(MEMBERS_MISSING)
