@@ -108,7 +108,7 @@ def test_a_member_does_not_come_twice(hostile: Examiner) -> None:
 def test_a_child_that_talks_for_ever_is_ended(
     hostile: Examiner, monkeypatch: pytest.MonkeyPatch, act: str, code: str
 ) -> None:
-    monkeypatch.setattr(examine, "MOST_FRAMES", 1000)
+    monkeypatch.setattr(examine, "MOST_VIDEO_FRAMES", 1000)
     fd = memory_file(f"{act}\n".encode())
     try:
         result = hostile.examine(fd)

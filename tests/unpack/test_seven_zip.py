@@ -3,6 +3,7 @@
 import io
 import os
 import random
+import struct
 import tracemalloc
 import zlib
 from pathlib import Path
@@ -206,3 +207,61 @@ def test_a_changed_archive_never_fails(data: st.DataObject) -> None:
         made[data.draw(st.integers(6, len(made) - 1))] = data.draw(st.integers(0, 255))
     for item in walked(bytes(made[: data.draw(st.integers(32, len(made)))])):
         assert item.code is None or item.code in REASONS
+
+
+PICTURE = b"\xff\xd8\xff\xe0" + random.Random(9).randbytes(100)
+
+
+def by_hand(listing: bytes, packed: bytes) -> bytes:
+    start = struct.pack("<QQI", len(packed), len(listing), zlib.crc32(listing))
+    return (
+        b"7z\xbc\xaf\x27\x1c\0\4" + struct.pack("<I", zlib.crc32(start)) + start + packed + listing
+    )
+
+
+def stored(streams: list[bytes], names: list[str] | None, without_data: bytes = b"") -> bytes:
+    """The streams as they are, one block each, and files of these names."""
+    count, sizes = bytes([len(streams)]), bytes(len(data) for data in streams)
+    crcs = b"".join(struct.pack("<I", zlib.crc32(data)) for data in streams)
+    listing = b"\1\4\6\0" + count + b"\x09" + sizes + b"\0"
+    listing += b"\7\x0b" + count + b"\0" + b"\1\1\0" * len(streams) + b"\x0c" + sizes
+    listing += b"\x0a\1" + crcs + b"\0\0"
+    if names is not None:
+        text = b"".join(name.encode("utf-16-le") + b"\0\0" for name in names)
+        listing += b"\5" + bytes([len(names)])
+        if without_data:
+            listing += b"\x0e" + bytes([len(without_data)]) + without_data
+        listing += b"\x11" + bytes([len(text) + 1]) + b"\0" + text + b"\0"
+    return by_hand(listing + b"\0", b"".join(streams))
+
+
+def test_streams_that_are_files_are_not_noted() -> None:
+    assert walked(stored([b"hello", PICTURE], ["a", "b"])) == expected(
+        {"a": b"hello", "b": PICTURE}
+    )
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        stored([b"hello", PICTURE], ["a"]),
+        stored([b"hello", PICTURE], ["a", "b"], b"\x40"),
+        stored([b"hello", PICTURE], None),
+        by_hand(b"\1\0", PICTURE),
+        by_hand(b"", PICTURE),
+        made_of({"a": b"hello"}) + PICTURE,
+    ],
+)
+def test_bytes_that_are_no_files_are_noted(made: bytes) -> None:
+    assert walked(made)[-1].flags == ("members_missing",)
+
+
+def test_a_gap_before_the_list_is_noted() -> None:
+    made = made_of({"a": b"hello"})
+    offset, size, crc = struct.unpack("<QQI", made[12:32])
+    start = struct.pack("<QQI", offset + len(PICTURE), size, crc)
+    head = made[:8] + struct.pack("<I", zlib.crc32(start)) + start
+    at = 32 + offset
+    found = walked(head + made[32:at] + PICTURE + made[at:])
+    assert (found[0], found[-1].flags) == (Seen((b"a",), b"hello"), ("members_missing",))
+    assert walked(made + bytes(600)) == expected({"a": b"hello"})

@@ -123,3 +123,35 @@ def test_changed_files_never_fail(data: st.DataObject) -> None:
         made[data.draw(st.integers(6, len(made) - 1))] = data.draw(st.integers(0, 255))
     for item in walked(bytes(made)):
         assert item.code is None or item.code in REASONS
+
+
+PICTURE = b"\xff\xd8\xff\xe0 a hidden picture"
+
+
+def gzip_with(flags: int, fields: bytes) -> bytes:
+    made = gzip.compress(b"hello")
+    return made[:3] + bytes([flags]) + made[4:10] + fields + made[10:]
+
+
+def skipped(data: bytes) -> bytes:
+    return b"\x50\x2a\x4d\x18" + len(data).to_bytes(4, "little") + data
+
+
+@pytest.mark.parametrize(
+    ("form", "made", "flags"),
+    [
+        ("gzip", gzip_with(4, b"\x06\0BC\2\0\1\0"), ()),
+        ("gzip", gzip_with(24, b"name\0a comment\0"), ()),
+        ("gzip", gzip_with(4, len(PICTURE).to_bytes(2, "little") + PICTURE), ("members_missing",)),
+        ("gzip", gzip_with(4, (9000).to_bytes(2, "little") + b"x" * 9000), ("members_missing",)),
+        ("gzip", gzip_with(24, b"name\0" + b"x" * 9000 + b"\0"), ("members_missing",)),
+        ("gzip", gzip_with(16, PICTURE + b"\0"), ("members_missing",)),
+        ("gzip", gzip.compress(b"") + gzip_with(16, PICTURE + b"\0"), ("members_missing",)),
+        ("zstd", zstd.compress(b"hello") + skipped(PICTURE), ("members_missing",)),
+        ("zstd", skipped(b"x" * 9000) + zstd.compress(b"hello"), ("members_missing",)),
+        ("zstd", skipped(b"a note") + zstd.compress(b"hello"), ()),
+    ],
+)
+def test_headers_that_hold_a_file_are_noted(form: str, made: bytes, flags: tuple[str, ...]) -> None:
+    found = walked(made)
+    assert (found[0].data, found[1].flags, found[1].format) == (b"hello", flags, form)

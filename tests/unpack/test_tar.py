@@ -375,3 +375,54 @@ def test_a_changed_tar_never_fails(data: st.DataObject) -> None:
 def test_numbers_in_base_256() -> None:
     made = with_size(tarred({"a": b"x"}, tarfile.USTAR_FORMAT), b"\x80" + struct.pack(">3xQ", 1))
     assert walked(made) == expected({"a": b"x"})
+
+
+PICTURE = b"\xff\xd8\xff\xe0" + random.Random(9).randbytes(3000)
+
+
+def block(name: str, data: bytes, kind: bytes = b"0") -> bytes:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = len(data), kind
+    return info.tobuf(tarfile.GNU_FORMAT) + data + bytes(-len(data) % 512)
+
+
+@pytest.mark.parametrize("kind", [b"V", b"D", b"N"])
+def test_types_that_are_no_files_are_given_where_they_have_data(kind: bytes) -> None:
+    end = bytes(1024)
+    made = block("label", PICTURE, kind) + block("b", b"hello") + end
+    assert walked(made) == expected({"label": PICTURE, "b": b"hello"})
+    made = block("label", b"", kind) + block("b", b"hello") + end
+    assert walked(made) == expected({"b": b"hello"})
+
+
+def pax(key: bytes, value: bytes) -> bytes:
+    record = b" " + key + b"=" + value + b"\n"
+    length = next(n for n in range(len(record), len(record) + 9) if n == len(record) + len(str(n)))
+    return str(length).encode() + record
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "flags"),
+    [
+        (b"x", pax(b"comment", PICTURE), ("members_missing",)),
+        (b"x", pax(b"comment", b"a note") + PICTURE, ("members_missing",)),
+        (b"g", PICTURE, ("members_missing",)),
+        (b"L", b"a\0" + PICTURE, ("members_missing",)),
+        (b"K", PICTURE, ("members_missing",)),
+        (b"x", pax(b"comment", b"a note"), ()),
+        (b"x", pax(b"SCHILY.dev", b"0,1," * 2000), ()),
+        (b"L", b"a\0", ()),
+    ],
+)
+def test_headers_that_hold_a_file_are_noted(
+    kind: bytes, data: bytes, flags: tuple[str, ...]
+) -> None:
+    made = block("header", data, kind) + block("a", b"hello") + bytes(1024)
+    assert walked(made) == expected({"a": b"hello"}, flags)
+
+
+def test_stored_bytes_that_a_sparse_map_leaves_out_are_noted() -> None:
+    head = block("h", pax(b"GNU.sparse.size", b"5") + pax(b"GNU.sparse.map", b"0,5"), b"x")
+    assert walked(head + block("a", b"hello" + PICTURE) + bytes(1024)) == expected(
+        {"a": b"hello"}, ("members_missing",)
+    )

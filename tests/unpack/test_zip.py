@@ -1,9 +1,12 @@
 """zip: what is in one, what cannot be read, what is hostile. `zipfile` is the oracle."""
 
 import io
+import os
 import random
 import struct
 import zipfile
+import zlib
+from pathlib import Path
 
 import pytest
 from archives import Seen, on_disk, seen, walked, zipped
@@ -11,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safelight.decode.rules import REASONS
-from safelight.source import MemorySource
+from safelight.source import MemorySource, Source
 from safelight.unpack.walk import UnpackLimits, walk
 
 FILES = {
@@ -264,3 +267,109 @@ def test_a_changed_zip_never_fails(data: st.DataObject) -> None:
         made[data.draw(st.integers(0, len(made) - 1))] = data.draw(st.integers(0, 255))
     for item in walked(bytes(made[: data.draw(st.integers(0, len(made)))])):
         assert item.code is None or item.code in REASONS
+
+
+PICTURE = b"\xff\xd8\xff\xe0" + random.Random(9).randbytes(3000)
+
+
+def by_hand(
+    *,
+    between: bytes = b"",
+    before_list: bytes = b"",
+    behind_list: bytes = b"",
+    own_extra: bytes = b"",
+    extra: bytes = b"",
+    comment: bytes = b"",
+    folder: bytes | None = None,
+) -> bytes:
+    """Two stored members, or one and a folder, with bytes where no member has any."""
+    local, listing = b"", b""
+    second = (b"b.txt", b"world") if folder is None else (b"d/", b"")
+    for name, data, mine, gap in (
+        (b"a.txt", b"hello", own_extra, between),
+        (*second, b"", (folder or b"") + before_list),
+    ):
+        sizes = (zlib.crc32(data), len(data), len(data), len(name))
+        own = struct.pack("<4s5H3L2H", b"PK\3\4", 20, 0, 0, 0, 0, *sizes, len(mine))
+        lengths = (len(extra), len(comment), 0, 0, 0, len(local))
+        mark = (b"PK\1\2", 20, 20, 0, 0, 0, 0)
+        listing += struct.pack("<4s6H3L5H2L", *mark, *sizes, *lengths) + name + extra + comment
+        local += own + name + mine + data + gap
+    at, size = len(local), len(listing)
+    locator = b""
+    if behind_list:
+        end64 = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 45, 45, 0, 0, 2, 2, size, at)
+        locator = end64 + behind_list + struct.pack("<4sLQL", b"PK\6\7", 0, at + size, 1)
+        at = size = 0xFFFFFFFF
+    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 2, 2, size, at, 0)
+    return local + listing + locator + end
+
+
+def field(data: bytes) -> bytes:
+    return struct.pack("<2H", 0x9999, len(data)) + data
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"between": PICTURE},
+        {"before_list": PICTURE},
+        {"behind_list": PICTURE},
+        {"own_extra": field(PICTURE)},
+        {"own_extra": field(b"x" * 5000)},
+        {"extra": field(PICTURE)},
+        {"comment": PICTURE},
+        {"comment": b"a note, and then " + PICTURE},
+        {"folder": PICTURE},
+        {"folder": zipped({"hidden": b"x"})[:37]},
+    ],
+)
+def test_bytes_that_belong_to_no_member_are_noted(where: dict[str, bytes]) -> None:
+    assert walked(by_hand(**where))[-1].flags == ("members_missing",)
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {},
+        {"folder": b""},
+        {"between": bytes(4096)},
+        {"between": b"PK\7\x08" + bytes(range(20))},
+        {"own_extra": field(bytes(5000))},
+        {"extra": field(b"a time")},
+        {"comment": b"a note"},
+    ],
+)
+def test_padding_and_short_fields_are_not_noted(where: dict[str, bytes]) -> None:
+    assert walked(by_hand(**where))[-1].flags == ()
+
+
+def test_a_gap_too_long_to_be_looked_at_is_noted(tmp_path: Path) -> None:
+    first = by_hand()
+    at = first.index(b"PK\1\2")
+    hole = (1 << 30) + 100
+    end = bytearray(first[at:])
+    struct.pack_into("<L", end, len(end) - 6, at + hole)
+    with open(tmp_path / "z", "wb") as file:
+        file.write(first[:at])
+        file.seek(hole, os.SEEK_CUR)
+        file.write(end)
+    source = Source(os.open(tmp_path / "z", os.O_RDONLY))
+    assert walked(source)[-1].flags == ("members_missing",)
+
+
+@pytest.mark.parametrize("method", METHODS[1:3])
+def test_bytes_behind_the_packed_ones_of_a_member_are_noted(method: int) -> None:
+    made = bytearray(zipped({"a": b"hello" * 100}, method))
+    at = made.index(b"PK\1\2")
+    packed = struct.unpack_from("<L", made, at + 20)[0]
+    struct.pack_into("<L", made, at + 20, packed + len(PICTURE))
+    struct.pack_into("<L", made, len(made) - 6, at + len(PICTURE))
+    made[at:at] = PICTURE
+    assert walked(bytes(made)) == expected({"a": b"hello" * 100}, ("members_missing",))
+
+
+def test_a_method_that_the_list_gives_otherwise_is_noted() -> None:
+    made = bytearray(zipped({"a": b"hello" * 100}))
+    struct.pack_into("<H", made, made.index(b"PK\1\2") + 10, 0)
+    assert walked(bytes(made))[-1].flags == ("members_missing",)

@@ -19,6 +19,8 @@ else:
     from backports import zstd
 
 _PIECE_BYTES = 256 << 10
+_END_BYTES = 24
+_HEADER_BYTES = 4096
 _ZSTD_WINDOW_LOG = DICTIONARY_BYTES.bit_length() - 1
 
 
@@ -181,13 +183,27 @@ class _Feed:
     def put_back(self, data: bytes) -> None:
         self._back = data
 
+    def holds_more(self) -> bool:
+        """Whether more follows than zeros and a mark at the end."""
+        rest = b""
+        while len(rest) <= _END_BYTES and (data := self.take()):
+            rest = (rest + data).lstrip(b"\0")
+        return len(rest) > _END_BYTES
+
+    def peek(self) -> bytes:
+        """The next bytes, still to be taken, enough for the header of a stream."""
+        while len(self._back) < _HEADER_BYTES and (data := next(self._packed, b"")):
+            self.taken += len(data)
+            self._back += data
+        return self._back[:_HEADER_BYTES]
+
     def skip_zeros(self) -> bytes:
         """What comes after any padding of zeros: its first bytes, still to be taken."""
         while (data := self.take()) and not (rest := data.lstrip(b"\0")):
             pass
         if data:
             self._back = rest
-        return self._back[:8]
+        return self.peek()
 
 
 def inflated(
@@ -196,21 +212,30 @@ def inflated(
     room: Room,
     *,
     begins: "re.Pattern[bytes] | None" = None,
+    hides: Callable[[bytes], bool] = lambda _: False,
 ) -> Iterator[bytes]:
     """What packed bytes unpack to, in pieces.
 
     With `begins`, which fits the beginning of a stream, further streams may follow the first; what
-    follows and does not fit is noted as a member that is missing. Raises CouldNotCheck.
+    follows and does not fit is noted as a member that is missing, and so is, without `begins`, all
+    that follows. `hides` tells whether the beginning of a stream may hold something that is not
+    unpacked. Raises CouldNotCheck.
     """
     feed, given = _Feed(packed), 0
     while True:
+        if begins and hides(feed.peek()):
+            room.notes.add(MEMBERS_MISSING)
         for piece in _one_stream(make(), feed):
             given += len(piece)
             room.took(len(piece))
             room.limits.check_ratio(feed.taken, given)
             yield piece
-        following = feed.skip_zeros() if begins else b""
-        if not begins or not following:
+        if not begins:
+            if feed.holds_more():
+                room.notes.add(MEMBERS_MISSING)
+            return
+        following = feed.skip_zeros()
+        if not following:
             return
         if not begins.match(following):
             room.notes.add(MEMBERS_MISSING)

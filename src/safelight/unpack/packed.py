@@ -1,6 +1,7 @@
 """Members that have to be unpacked before anybody can read them."""
 
 import io
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,14 @@ from safelight.source import MemorySource, Source
 from safelight.unpack.rules import UnpackLimits, could_not_check
 
 SMALL_BYTES = 1 << 20
+_NOTE_BYTES = 4096
+_SEARCH_BYTES = 1 << 30
+_READ_BYTES = 1 << 20
+_SIGNATURES = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n|GIF8[79]a|RIFF.{4}WEBP|ftyp(?:avi|hei|mif)|%PDF-"
+    rb"|PK\x03\x04|7z\xbc\xaf\x27\x1c|Rar!\x1a|\x1f\x8b\x08|BZh[1-9]1AY|\xfd7zXZ",
+    re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,3 +213,19 @@ def read_exactly(source: Source, at: int, length: int) -> bytes:
         parts.append(data)
         at, length = at + len(data), length - len(data)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def only_zeros(source: Source, begin: int, end: int) -> bool:
+    """Whether nothing but zeros lies there; False as well where that is too much to look at."""
+    if end - begin > _SEARCH_BYTES:
+        return False
+    while begin < end and (data := source.read_at(begin, min(_READ_BYTES, end - begin))):
+        if data.strip(b"\0"):
+            return False
+        begin += len(data)
+    return True
+
+
+def may_hide(note: bytes) -> bool:
+    """Whether a comment, or another field that is not looked at, may be or hold a file."""
+    return len(note.strip(b"\0")) > _NOTE_BYTES or _SIGNATURES.search(note) is not None

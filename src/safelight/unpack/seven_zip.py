@@ -7,11 +7,19 @@ pulled through in bounded memory instead.
 import stat
 import zlib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 
-from py7zr.archiveinfo import Folder, Header, SignatureHeader, StreamsInfo, SubstreamsInfo
+from py7zr.archiveinfo import (
+    FilesInfo,
+    Folder,
+    Header,
+    SignatureHeader,
+    StreamsInfo,
+    SubstreamsInfo,
+)
 from py7zr.properties import PROPERTY
 
 from safelight.errors import CouldNotCheck
@@ -19,13 +27,15 @@ from safelight.model import Member
 from safelight.source import MemorySource, Source
 from safelight.unpack.cursor import FlowingCursor
 from safelight.unpack.inflate import checked
-from safelight.unpack.packed import Entry, PackedSource, Room, read_exactly
-from safelight.unpack.rules import could_not_check
+from safelight.unpack.packed import Entry, PackedSource, Room, only_zeros, read_exactly
+from safelight.unpack.rules import MEMBERS_MISSING, could_not_check
 from safelight.unpack.seven_zip_coders import unpacked
 
 _SIGNATURE_BYTES = 32
 _REPARSE_POINT = 0x400
 _MOST_LIST_BYTES = 256 << 20
+
+Span = tuple[int, int]  # where bytes begin and end in the archive
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,12 +50,32 @@ class _Block:
 
 def members(source: Source, room: Room) -> Iterator[Entry]:
     """The files of a 7z in the order of its list."""
-    header = _header(source, room)
-    if header.files_info is None:
-        return
-    sources = _streams(source, _blocks(header), room)
-    empty = iter(header.files_info.emptyfiles)
-    for info in header.files_info.files:
+    used: list[Span] = []
+    header = _header(source, room, used)
+    blocks = list(_blocks(header))
+    used += [(block.begin, block.begin + block.packed) for block in blocks]
+    if not _covers(source, used) or not all(block.streams for block in blocks):
+        room.notes.add(MEMBERS_MISSING)
+    sources = _streams(source, blocks, room)
+    if header.files_info is not None:
+        yield from _files(header.files_info, sources)
+    if next(sources, None) is not None:  # a stream that is no file's
+        room.notes.add(MEMBERS_MISSING)
+
+
+def _covers(source: Source, used: list[Span]) -> bool:
+    """Whether nothing but zeros lies where nothing is said to lie."""
+    at = _SIGNATURE_BYTES
+    for begin, end in (*sorted(used), (source.size, source.size)):
+        if begin > at and not only_zeros(source, at, begin):
+            return False
+        at = max(at, end)
+    return True
+
+
+def _files(listed: FilesInfo, sources: Iterator[Source | str]) -> Iterator[Entry]:
+    empty = iter(listed.emptyfiles)
+    for info in listed.files:
         member = _described(info)
         if info["emptystream"]:
             if next(empty, False):  # others without data are folders
@@ -60,20 +90,22 @@ def members(source: Source, room: Room) -> Iterator[Entry]:
             yield Entry(member=member, source=found)
 
 
-def _header(source: Source, room: Room) -> Header:
+def _header(source: Source, room: Room, used: list[Span]) -> Header:
+    """The list of members; adds where it lies to `used`."""
     with source.stream() as stream:
         start = SignatureHeader.retrieve(stream)
         begin, size = _SIGNATURE_BYTES + start.nextheaderofs, start.nextheadersize
         data = read_exactly(source, begin, size) if begin + size <= source.size else b""
         if len(data) != size or zlib.crc32(data) != start.nextheadercrc:
             raise could_not_check("archive_damaged")
+        used.append((begin, begin + size))
         if data[:1] == PROPERTY.ENCODED_HEADER:
-            data = _unpacked_list(source, data, room)
+            data = _unpacked_list(source, data, room, used)
         header: Header = Header.retrieve(stream, BytesIO(data), _SIGNATURE_BYTES)
     return header
 
 
-def _unpacked_list(source: Source, data: bytes, room: Room) -> bytes:
+def _unpacked_list(source: Source, data: bytes, room: Room, used: list[Span]) -> bytes:
     """The list of members where that is packed itself.
 
     py7zr would unpack it with any method that is named there, and not all of them are safe.
@@ -83,7 +115,9 @@ def _unpacked_list(source: Source, data: bytes, room: Room) -> bytes:
     size = folder.get_unpack_size()
     if size > _MOST_LIST_BYTES:
         raise could_not_check("too_many_members")
-    window = source.window(_SIGNATURE_BYTES + streams.packinfo.packpos, packed)
+    begin = _SIGNATURE_BYTES + streams.packinfo.packpos
+    used.append((begin, begin + packed))
+    window = source.window(begin, packed)
     found = b"".join(checked(unpacked(folder, window, room), size, folder.crc))
     if found[:1] != PROPERTY.HEADER:
         raise could_not_check("archive_damaged")
@@ -122,7 +156,7 @@ def _listed_streams(
     return sizes, crcs, listed.num_unpackstreams_folders
 
 
-def _streams(source: Source, blocks: Iterator[_Block], room: Room) -> Iterator[Source | str]:
+def _streams(source: Source, blocks: Sequence[_Block], room: Room) -> Iterator[Source | str]:
     """The members' bytes in order, or why they cannot be had."""
     for block in blocks:
         try:
@@ -152,6 +186,9 @@ def _of_block(source: Source, block: _Block, room: Room) -> Iterator[Source | st
         except CouldNotCheck as exc:  # nothing behind it can be reached
             yield from [exc.code] * (len(block.streams) - position)
             return
+    with suppress(CouldNotCheck):
+        if cursor.read(1):
+            room.notes.add(MEMBERS_MISSING)
 
 
 def _described(info: dict[str, Any]) -> Member:

@@ -83,6 +83,16 @@ def pax_time(untrusted_value: bytes) -> str:
 
 def parse_pax(untrusted_data: bytes) -> list[tuple[bytes, bytes]]:
     """The records of an extended header in order, up to the first that is not well formed."""
+    return _pax_records(untrusted_data)[0]
+
+
+def pax_rest(untrusted_data: bytes) -> bytes:
+    """What follows the last record that is well formed."""
+    return untrusted_data[_pax_records(untrusted_data)[1] :]
+
+
+def _pax_records(untrusted_data: bytes) -> tuple[list[tuple[bytes, bytes]], int]:
+    """The records, and where they end."""
     found, at = [], 0
     while at < len(untrusted_data):
         length_text, blank, _ = untrusted_data[at : at + 24].partition(b" ")
@@ -95,7 +105,7 @@ def parse_pax(untrusted_data: bytes) -> list[tuple[bytes, bytes]]:
             break
         found.append((key, value[:-1]))
         at = end
-    return found
+    return found, at
 
 
 Pieces = list[tuple[int, int]]  # of a sparse file: where each stored piece belongs, how long it is

@@ -6,9 +6,16 @@ from dataclasses import dataclass, field
 from safelight.model import Member
 from safelight.source import Source
 from safelight.unpack.cursor import Cursor, cursor_over
-from safelight.unpack.packed import Entry, Room
+from safelight.unpack.packed import Entry, Room, may_hide
 from safelight.unpack.rules import HEADER_BYTES, MEMBERS_MISSING, could_not_check
-from safelight.unpack.tar_header import BLOCK, Header, parse_header, parse_pax, pax_time
+from safelight.unpack.tar_header import (
+    BLOCK,
+    Header,
+    parse_header,
+    parse_pax,
+    pax_rest,
+    pax_time,
+)
 from safelight.unpack.tar_sparse import GNU_SPARSE, SparseMap, read_map, sparse_source
 
 _LONG_NAME, _LONG_LINK, _PAX_GLOBAL = b"L", b"K", b"g"
@@ -17,7 +24,7 @@ _EXTENSIONS = frozenset({_LONG_NAME, _LONG_LINK, _PAX_GLOBAL, *_PAX})
 _LINKS_AND_DEVICES = frozenset({b"1", b"2", b"3", b"4", b"6"})
 _FOLDER = b"5"
 _WITHOUT_DATA = _LINKS_AND_DEVICES | {_FOLDER}
-_NO_FILES = frozenset({b"5", b"D", b"V", b"N"})  # folders, lists of folders, labels, long names
+_MOSTLY_EMPTY = frozenset({b"D", b"V", b"N"})  # lists of folders, labels, long names
 _LOOK_ON_BYTES = 64 << 20  # so far the next header is looked for behind what is none
 
 Records = list[tuple[bytes, bytes]]
@@ -69,6 +76,8 @@ def _take_extension(archive: _Archive, header: Header, extended: _Extended) -> N
         raise could_not_check("archive_damaged")
     data = cursor.read(header.size)
     cursor.move_to(cursor.at + -header.size % BLOCK)
+    if _hides(header, data):
+        archive.room.notes.add(MEMBERS_MISSING)
     if header.type == _LONG_NAME:
         extended.name = data.partition(b"\0")[0]
     elif header.type in _PAX:
@@ -76,6 +85,19 @@ def _take_extension(archive: _Archive, header: Header, extended: _Extended) -> N
     elif header.type == _PAX_GLOBAL:
         archive.everywhere += parse_pax(data)
         extended.records += parse_pax(data)
+
+
+def _hides(header: Header, data: bytes) -> bool:
+    """Whether a header that only describes may hold a file."""
+    if header.type in (_LONG_NAME, _LONG_LINK):
+        return may_hide(data)
+    values = [value for _, value in parse_pax(data) if not _is_map(value)]
+    return bool(pax_rest(data).strip(b"\0")) or any(map(may_hide, values))
+
+
+def _is_map(value: bytes) -> bool:
+    """Whether these are numbers, as of the pieces of a sparse file."""
+    return not value.translate(None, b"0123456789,")
 
 
 def _member(archive: _Archive, header: Header, extended: _Extended) -> Iterator[Entry]:
@@ -88,7 +110,7 @@ def _member(archive: _Archive, header: Header, extended: _Extended) -> Iterator[
     places = read_map(header, extended.records, cursor)
     if header.type == GNU_SPARSE:  # its map lies in front of the data that is counted
         end = _end(cursor.at, header, extended)
-    if header.type not in _NO_FILES:
+    if header.type not in _MOSTLY_EMPTY or end > cursor.at:
         yield _file(archive, member, max(0, end - cursor.at), places)
     if not cursor.move_to(end):
         archive.room.notes.add(MEMBERS_MISSING)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from safelight.source import Source
 from safelight.unpack.cursor import Cursor
 from safelight.unpack.packed import PackedSource, Room, pieces
-from safelight.unpack.rules import HEADER_BYTES, could_not_check
+from safelight.unpack.rules import HEADER_BYTES, MEMBERS_MISSING, could_not_check
 from safelight.unpack.tar_header import (
     BLOCK,
     Header,
@@ -99,6 +99,8 @@ def _filled(stored: Source, places: Pieces, size: int, room: Room) -> Iterator[b
             part, ahead = ahead[:left], ahead[left:]
             left, given = left - len(part), given + len(part)
             yield part
+    if ahead.strip(b"\0") or any(rest.strip(b"\0") for rest in data):
+        room.notes.add(MEMBERS_MISSING)  # stored bytes that belong nowhere
 
 
 def _plan(places: Pieces, size: int) -> Iterator[int | tuple[int, int]]:

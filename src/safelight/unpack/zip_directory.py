@@ -25,6 +25,7 @@ class Directory:
     shift: int  # bytes in front of the archive, such as a program that unpacks it
     file_end: int  # where the archive ends, its comment included
     comment: bytes
+    stray: int  # bytes between the list and the end that say nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,7 @@ class Listed:
     size: int  # bytes
     at: int  # where its own header is, in bytes of the file
     extra: bytes
+    comment: bytes = b""
 
 
 def find_directory(source: Source) -> Directory | None:
@@ -56,17 +58,25 @@ def find_directory(source: Source) -> Directory | None:
 
 
 def _directory(source: Source, end_at: int, fields: tuple[int, ...]) -> Directory:
-    size, offset, end = fields[5], fields[6], end_at
+    size, offset, end, known = fields[5], fields[6], end_at, 0
     if 0xFFFFFFFF in (size, offset) or 0xFFFF in fields[3:5]:
         found = _zip64(source, end_at)
         if found is not None:
             size, offset, end = found
+            known = _END64.size + _LOCATOR.size
     begin = end - size
     if begin < 0 or offset > begin:
         raise could_not_check("archive_damaged")
     comment = read_exactly(source, end_at + _END.size, fields[7])
     file_end = end_at + _END.size + len(comment)
-    return Directory(begin=begin, end=end, shift=begin - offset, file_end=file_end, comment=comment)
+    return Directory(
+        begin=begin,
+        end=end,
+        shift=begin - offset,
+        file_end=file_end,
+        comment=comment,
+        stray=end_at - end - known,
+    )
 
 
 def _zip64(source: Source, end_at: int) -> tuple[int, int, int] | None:
@@ -122,6 +132,7 @@ def _parse(record: bytes, shift: int) -> Listed:
         size=size,
         at=at + shift,
         extra=extra,
+        comment=record[name_end + fields[11] :],
     )
 
 

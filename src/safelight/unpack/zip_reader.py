@@ -13,9 +13,8 @@ from itertools import islice
 
 from safelight.errors import CouldNotCheck
 from safelight.model import Member
-from safelight.sniff import sniff
 from safelight.source import Source
-from safelight.unpack.packed import Entry, Room, read_exactly
+from safelight.unpack.packed import Entry, Room, may_hide, only_zeros, read_exactly
 from safelight.unpack.rules import MEMBERS_MISSING
 from safelight.unpack.zip_directory import (
     Directory,
@@ -32,6 +31,7 @@ _LOCAL_MARK = b"PK\3\4"
 _HAS_DESCRIPTOR = 8
 _DESCRIPTOR_BYTES = 24
 _COMMENT_BYTES = 0xFFFF
+_PLAIN_BYTES = 512  # a name and extra fields up to this hide nothing
 _SEARCH_BYTES = 1 << 30
 _READ_BYTES = 1 << 20
 
@@ -43,14 +43,18 @@ def members(source: Source, room: Room) -> Iterator[Entry]:
         room.notes.add(MEMBERS_MISSING)
         yield from _members_without_list(source, room)
         return
-    if source.read_at(directory.file_end, _COMMENT_BYTES).strip(b"\0\r\n") or (
-        sniff(directory.comment).kind not in ("text", "other")
-    ):
+    behind = source.read_at(directory.file_end, _COMMENT_BYTES).strip(b"\0\r\n")
+    if behind or directory.stray or may_hide(directory.comment):
         room.notes.add(MEMBERS_MISSING)
     places = _Places(source, directory, room)
     for found in listed(source, directory):
+        if may_hide(found.extra) or may_hide(found.comment):
+            room.notes.add(MEMBERS_MISSING)
+        entry = _entry(source, found, places, room)
         if not _is_folder(found):
-            yield _entry(source, found, places, room)
+            yield entry
+        elif entry.code in ("member_damaged", "suspicious_ratio"):
+            room.notes.add(MEMBERS_MISSING)
 
 
 def _is_folder(found: Listed) -> bool:
@@ -63,6 +67,8 @@ def _entry(source: Source, found: Listed, places: "_Places", room: Room) -> Entr
     if len(local) < _LOCAL.size or local[:4] != _LOCAL_MARK:
         return Entry(member=member, code="member_damaged")
     fields = _LOCAL.unpack(local)
+    if _hides(source, found, fields):
+        room.notes.add(MEMBERS_MISSING)
     begin = found.at + _LOCAL.size + fields[9] + fields[10]
     if begin + found.packed > places.end:
         return Entry(member=member, code="member_damaged")
@@ -71,6 +77,14 @@ def _entry(source: Source, found: Listed, places: "_Places", room: Room) -> Entr
     if fields[2] & ENCRYPTED:
         return Entry(member=member, code="password_protected")
     return _readable(source, found, member, begin, room)
+
+
+def _hides(source: Source, found: Listed, fields: tuple[int, ...]) -> bool:
+    """Whether a member's own header may hold a file, or says that it is packed in another way."""
+    length = fields[9] + fields[10]
+    if fields[3] != found.method:
+        return True
+    return length > _PLAIN_BYTES and may_hide(source.read_at(found.at + _LOCAL.size, length))
 
 
 def _readable(source: Source, found: Listed, member: Member, begin: int, room: Room) -> Entry:
@@ -108,7 +122,7 @@ class _Places:
     def _note_unlisted(self, begin: int, end: int) -> None:
         if not self._complete or end - begin <= _DESCRIPTOR_BYTES:
             return
-        if _find_local(self._source, begin, end) >= 0:
+        if not only_zeros(self._source, begin + _DESCRIPTOR_BYTES, end):
             self._room.notes.add(MEMBERS_MISSING)
 
 
