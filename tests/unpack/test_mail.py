@@ -253,6 +253,33 @@ def test_a_mailbox_of_many_megabytes(tmp_path: Path) -> None:
     assert found[-1] == container(5, "mbox")
 
 
+@pytest.mark.parametrize("line", [b"From a@b", b"From b@c Tue Nov 24 2026"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_a_mailbox_with_lines_without_a_time(line: bytes, newline: bytes) -> None:
+    first = b"From a@b Tue Nov 24 07:00:00 2026\n" + mail().as_bytes()
+    text = first + b"\n" + line + b"\n" + mail(("a.png", "image/png", PNG)).as_bytes()
+    assert walked(text.replace(b"\n", newline)) == [
+        container(0, "eml", b"message 1"),
+        Seen((b"message 2", b"a.png"), PNG),
+        container(1, "eml", b"message 2"),
+        container(2, "mbox"),
+    ]
+
+
+def test_a_sentence_begins_no_message() -> None:
+    text = "Hello,\n\nFrom here on\nit is text.\n"
+    made = b"From a@b Tue Nov 24 07:00:00 2026\n" + mail(text=text).as_bytes()
+    assert walked(made) == [container(0, "eml", b"message 1"), container(1, "mbox")]
+
+
+def test_a_mailbox_whose_lines_end_in_an_old_way_is_not_read_whole() -> None:
+    first = b"From a@b Tue Nov 24 07:00:00 2026\n" + mail().as_bytes()
+    second = b"\n\nFrom a@b Tue Nov 24 07:00:00 2026\n" + mail().as_bytes()
+    assert walked(first + second.replace(b"\n", b"\r"))[-1] == container(
+        1, "mbox", flags=("members_missing",)
+    )
+
+
 def test_parts_in_parts_without_end() -> None:
     made = b"From: a@example.org\nDate: x\n"
     for number in range(200):
