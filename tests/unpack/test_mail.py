@@ -177,6 +177,92 @@ def test_pictures_written_out_in_a_page() -> None:
     assert walked(message.as_bytes()) == [Seen((b"data 1",), PNG), container(1)]
 
 
+HEADERS = b"From: a@example.org\nTo: b@example.org\nDate: x\n"
+MIXED = HEADERS + b'Content-Type: multipart/mixed; boundary="BB"\n\n'
+TEXT = b"Content-Type: text/plain\n\n"
+BASE64 = base64.encodebytes(PNG)
+A_PICTURE = b"Content-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n\n" + BASE64
+
+
+def multipart(*parts: bytes, before: bytes = b"", behind: bytes = b"") -> bytes:
+    inside = b"".join(b"\n--BB\n" + part for part in parts)
+    return MIXED + before + inside + b"\n--BB--\n" + behind
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        multipart(TEXT, before=A_PICTURE),
+        multipart(TEXT, behind=b"\n--CC\n" + A_PICTURE),
+        multipart(TEXT, behind=PNG),
+        multipart(TEXT, behind=uuencoded(PNG)),
+        multipart(TEXT + BASE64),
+        multipart(TEXT + b"A copy:\n\n" + multipart(A_PICTURE).replace(b"BB", b"CC")),
+        multipart(TEXT + BASE64.replace(b"\n", b"\n> ")),
+        multipart(TEXT + BASE64.replace(b"\n", b"")),
+        multipart(TEXT + uuencoded(PNG).replace(b"\nend", b"")),
+        multipart(TEXT + b"begin-base64 644 a.png\nAAAA\n====\n"),
+        multipart(TEXT + b"=ybegin line=128 size=3 name=a.png\nabc\n=yend size=3\n"),
+        multipart(TEXT + b"hello there\n" * 500 + PNG),
+        multipart(TEXT + b'<img src="data:image/png;a=(b);base64,AAAA">'),
+        multipart(TEXT.replace(b"\n\n", b"\nContent-Type: text/html\n\n")),
+    ],
+    ids=range(14),
+)
+def test_what_may_be_a_file_and_is_not_taken_out_is_missing(made: bytes) -> None:
+    assert walked(made) == [container(0, flags=("members_missing",))]
+
+
+def test_a_text_that_is_binary_is_a_member_and_may_hold_more() -> None:
+    text = '<img src="data:image/png;base64,">'.encode("utf-16")
+    made = multipart(TEXT + text)
+    assert walked(made) == [Seen((b"part 1",), text), container(1, flags=("members_missing",))]
+
+
+def test_what_lies_behind_the_end_of_base64_is_missing() -> None:
+    behind = b"AA==\n\n--CC\n" + A_PICTURE
+    made = multipart(A_PICTURE, A_PICTURE.replace(BASE64, base64.b64encode(b"1" * 60) + behind))
+    assert walked(made)[-1] == container(2, flags=("members_missing",))
+
+
+@pytest.mark.parametrize("text", ["This is a multi-part message.\n", "=" * 70 + "\nList: x\n"])
+def test_words_around_the_parts_are_no_files(text: str) -> None:
+    made = multipart(A_PICTURE, before=text.encode(), behind=text.encode())
+    assert walked(made) == [Seen((b"a.png",), PNG), container(1)]
+
+
+@pytest.mark.parametrize("encoding", [b"base64 (x)", b'"base64"', b"Base64;", b"(a) BASE64"])
+def test_the_name_of_an_encoding_is_read_leniently(encoding: bytes) -> None:
+    made = multipart(A_PICTURE.replace(b": base64", b": " + encoding))
+    assert walked(made) == [Seen((b"a.png",), PNG), container(1)]
+
+
+QUOTED = base64.b64encode(PNG)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        b'"data:;base64,' + QUOTED + b'"',
+        b'\'data:image/png;name="a b";base64,' + QUOTED + b"'",
+        b'"data:image/png&#59;base64&#x2C;' + QUOTED + b'"',
+        b'"data&colon;image/png;base64,' + QUOTED.replace(b"+", b"&#43;") + b'"',
+        b'"data:image/png,' + b"".join(b"%%%02X" % one for one in PNG) + b'"',
+    ],
+    ids=["no type", "quoted", "entities", "more entities", "percent"],
+)
+def test_pictures_written_out_in_other_ways(address: bytes) -> None:
+    made = multipart(b"Content-Type: text/html\n\n<img src=" + address + b">")
+    assert walked(made) == [Seen((b"data 1",), PNG), container(1)]
+
+
+def test_addresses_too_small_for_a_picture_have_no_rows() -> None:
+    tiny = b'<img src="data:image/png;base64,AAAA">' * 1000
+    large = b'<img src="data:image/png;base64,' + base64.b64encode(PNG[:32]) + b'">'
+    made = multipart(b"Content-Type: text/html\n\n" + tiny + large)
+    assert walked(made) == [Seen((b"data 1001",), PNG[:32]), container(1)]
+
+
 MHT = (
     b"From: <Saved by Blink>\r\nSnapshot-Content-Location: https://example.org/\r\n"
     b"Subject: A page\r\nDate: Tue, 5 Mar 2024 10:11:12 -0000\r\nMIME-Version: 1.0\r\n"
@@ -251,6 +337,33 @@ def test_a_mailbox_of_many_megabytes(tmp_path: Path) -> None:
     found = walked(Source(os.open(tmp_path / "box", os.O_RDONLY)))
     assert [item.data for item in found if item.data] == [bytes(900_000)] * 5
     assert found[-1] == container(5, "mbox")
+
+
+@pytest.mark.parametrize("line", [b"From a@b", b"From b@c Tue Nov 24 2026"])
+@pytest.mark.parametrize("newline", [b"\n", b"\r\n"])
+def test_a_mailbox_with_lines_without_a_time(line: bytes, newline: bytes) -> None:
+    first = b"From a@b Tue Nov 24 07:00:00 2026\n" + mail().as_bytes()
+    text = first + b"\n" + line + b"\n" + mail(("a.png", "image/png", PNG)).as_bytes()
+    assert walked(text.replace(b"\n", newline)) == [
+        container(0, "eml", b"message 1"),
+        Seen((b"message 2", b"a.png"), PNG),
+        container(1, "eml", b"message 2"),
+        container(2, "mbox"),
+    ]
+
+
+def test_a_sentence_begins_no_message() -> None:
+    text = "Hello,\n\nFrom here on\nit is text.\n"
+    made = b"From a@b Tue Nov 24 07:00:00 2026\n" + mail(text=text).as_bytes()
+    assert walked(made) == [container(0, "eml", b"message 1"), container(1, "mbox")]
+
+
+def test_a_mailbox_whose_lines_end_in_an_old_way_is_not_read_whole() -> None:
+    first = b"From a@b Tue Nov 24 07:00:00 2026\n" + mail().as_bytes()
+    second = b"\n\nFrom a@b Tue Nov 24 07:00:00 2026\n" + mail().as_bytes()
+    assert walked(first + second.replace(b"\n", b"\r"))[-1] == container(
+        1, "mbox", flags=("members_missing",)
+    )
 
 
 def test_parts_in_parts_without_end() -> None:

@@ -15,6 +15,7 @@ from email.utils import collapse_rfc2231_value, parsedate_to_datetime
 # As the parser of the standard library tells them; what is no such line begins the body.
 _HEADERS = re.compile(rb"(?:(?:From |[!-9;-~]*[ \t]*:|[ \t])[^\n]*(?:\n|\Z))*")
 _EMPTY_LINE = re.compile(rb"\r?\n")
+_COMMENT = re.compile(r"\([^()]*\)")
 _MOST_HEADERS = 1 << 20  # bytes
 
 
@@ -29,6 +30,12 @@ class Part:
     name: str  # of the file; empty where it has none
     place: str  # its number, such as 1.2; empty for the message itself
     headers: "Message[str, str]" = field(repr=False)
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Whether it says twice what it is: programs differ in which they believe."""
+        names = ("content-type", "content-transfer-encoding")
+        return any(len(self.headers.get_all(name, [])) > 1 for name in names)
 
     @property
     def is_multipart(self) -> bool:
@@ -47,11 +54,17 @@ def read_part(data: bytes, begin: int, end: int, place: str) -> Part:
         begin=empty.end() if empty else headers_end,
         end=end,
         type=headers.get_content_type(),
-        encoding=str(headers.get("content-transfer-encoding", "")).strip().lower(),
+        encoding=_encoding(headers),
         name=_file_name(headers),
         place=place,
         headers=headers,
     )
+
+
+def _encoding(headers: "Message[str, str]") -> str:
+    """The encoding without comments and quotes, which some programs pass over."""
+    text = _COMMENT.sub(" ", str(headers.get("content-transfer-encoding", "")))
+    return text.strip(" \t\r\n\"';").lower()
 
 
 def _file_name(headers: "Message[str, str]") -> str:
@@ -75,11 +88,11 @@ def sent(headers: "Message[str, str]") -> str:
         return ""
 
 
-def parts_of(data: bytes, part: Part) -> tuple[list[Part], bool]:
-    """The parts of a multipart body, and whether its end was found."""
+def parts_of(data: bytes, part: Part) -> tuple[list[Part], bool, list[tuple[int, int]]]:
+    """The parts of a multipart body, whether its end was found, and what lies around them."""
     boundary = part.headers.get_boundary()
     if not boundary:
-        return [], False
+        return [], False, []
     # beginning with what is always there, a search is many times faster
     marks = re.compile(
         rb"\n--"
@@ -87,17 +100,20 @@ def parts_of(data: bytes, part: Part) -> tuple[list[Part], bool]:
         + rb"(--)?[ \t]*(?:\r?\n|\Z)"
     )
     found: list[Part] = []
+    gaps: list[tuple[int, int]] = []
     begin, at = None, max(0, part.begin - 1)  # the first may follow the headers at once
     while mark := marks.search(data, at, part.end):
         if begin is not None:
             found.append(_numbered(data, begin, _line_end(data, mark.start()), part, len(found)))
+        else:
+            gaps.append((part.begin, mark.start()))
         if mark[1]:
-            return found, True
+            return found, True, [*gaps, (mark.end(), part.end)]
         # the next mark may use the same end of line
         begin, at = mark.end(), max(mark.end() - 1, mark.start() + 1)
     if begin is not None:
         found.append(_numbered(data, begin, part.end, part, len(found)))
-    return found, False
+    return found, False, gaps
 
 
 def _line_end(data: bytes, newline: int) -> int:

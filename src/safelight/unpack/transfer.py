@@ -3,18 +3,25 @@
 import binascii
 import re
 from collections.abc import Callable, Iterable, Iterator
+from html import unescape
 from urllib.parse import unquote_to_bytes
 
 _BASE64 = b"+/=0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
 _MORE_BASE64 = re.compile(rb"[=\s]*(?:[A-Za-z0-9+/]{2,}={0,2}[ \t]*(?:\r?\n|\Z)|\Z)")
 _PADDING = re.compile(rb"=+")
+_LINES_OF_PADDING = re.compile(rb"=[=\s]*")
 _SOME_BYTES = 1 << 20
 
 _DATA_URI = re.compile(
-    rb"data:[a-z]{1,20}/[a-z0-9.+-]{1,60}(?:;[a-z0-9=._-]{1,60}){0,4};base64,([A-Za-z0-9+/=%\s]+)",
+    rb"data:(?:[a-z]{1,20}/[a-z0-9.+-]{1,60})?"
+    rb"(?:;[a-z0-9._-]{1,60}(?:=(?:[a-z0-9._%-]{1,60}|\"[^\"\r\n]{0,60}\"))?){0,4}"
+    rb"(?:;base64,([A-Za-z0-9+/=%\s]+)|,([^\"'<>\s%]{0,80}%[^\"'<>\s]*))",
     re.IGNORECASE,
 )
+_ENTITY = re.compile(rb"&(?:#[0-9]{1,4};|#x[0-9a-f]{1,3};|[a-z]{3,9};)", re.IGNORECASE)
+# A data address of fewer bytes holds no picture: the headers of any format take more.
+_SMALLEST_BYTES = 32
 _UU_BEGIN = re.compile(rb"^begin [0-7]{3,4} ([^\r\n]{1,255})\r?\n", re.MULTILINE)
 
 
@@ -98,14 +105,44 @@ _DECODERS: dict[str, Callable[[Iterable[bytes]], Iterator[bytes]]] = {
 }
 
 
-def embedded(text: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Files written out inside a text, as name and bytes: `data:` addresses, and uuencode."""
-    for number, found in enumerate(_DATA_URI.finditer(text), start=1):
-        yield b"data %d" % number, b"".join(base64([unquote_to_bytes(found[1])]))
-    at = 0
+def base64_rest(text: bytes) -> bytes:
+    """What lies behind the padding of a base64 text and is no more base64."""
+    for padding in _LINES_OF_PADDING.finditer(text):
+        if not _MORE_BASE64.match(text, padding.end()):
+            return text[padding.end() :]
+    return b""
+
+
+def embedded(text: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    """Files written out inside a text, as name and bytes, and the text without them.
+
+    These are `data:` addresses, and uuencode. Addresses of fewer than 32 bytes are left out.
+    """
+    files, rest = _uuencoded(text)
+    rest = _ENTITY.sub(_character, rest)
+    data = [_data_bytes(found) for found in _DATA_URI.finditer(rest)]
+    named = [(b"data %d" % number, each) for number, each in enumerate(data, start=1)]
+    files = [one for one in named if len(one[1]) >= _SMALLEST_BYTES] + files
+    return files, _DATA_URI.sub(b" ", rest)
+
+
+def _character(entity: re.Match[bytes]) -> bytes:
+    return unescape(entity[0].decode("ascii")).encode("utf-8", "replace")
+
+
+def _data_bytes(found: re.Match[bytes]) -> bytes:
+    if found[1] is None:
+        return unquote_to_bytes(found[2])
+    return b"".join(base64([unquote_to_bytes(found[1])]))
+
+
+def _uuencoded(text: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
+    files, rest, at = [], [], 0
     while begin := _UU_BEGIN.search(text, at):
         end = text.find(b"\nend", begin.end() - 1)
         if end < 0:
-            return
-        yield begin[1], b"".join(uu([text[begin.start() : end + 4]]))
-        at = end
+            break
+        files.append((begin[1], b"".join(uu([text[begin.start() : end + 4]]))))
+        rest.append(text[at : begin.start()])
+        at = end + 4
+    return files, b"".join([*rest, text[at:]])
