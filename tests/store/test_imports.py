@@ -242,3 +242,16 @@ def test_a_full_disk_for_temporary_files_is_told_and_adds_nothing(store: Store) 
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     with store.transaction() as tx:
         assert lists.count(tx, made)[Algorithm.VPDQ] == 0
+
+
+def test_a_class_that_the_source_changed_its_mind_about_is_counted(store: Store) -> None:
+    made = _make(store)
+    rows = [HashRow(1, Algorithm.MD5, bytes([n]) * 16, None, f"id{n}", "A1") for n in range(3)]
+    changed = [rows[0]._replace(their_class="B9"), rows[1]._replace(their_class=""), rows[2]]
+    with store.transaction() as tx:
+        first = imports.import_entries(tx, made, rows)
+        second = imports.import_entries(tx, made, changed)
+        again = imports.import_entries(tx, made, changed)
+    assert (first.reclassified, second.reclassified, again.reclassified) == (0, 1, 0)
+    assert second == ImportCounts(added=0, already_there=3, reclassified=1)
+    assert [one["their_class"] for one in _assertions(store)] == ["B9", "A1", "A1"]

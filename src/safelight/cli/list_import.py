@@ -72,10 +72,17 @@ def command(
         f"{count_of(counts.added, 'hash', 'hashes')} added to {name!r}, "
         f"{counts.already_there:,} already there, {rejected.number:,} rejected."
     )
+    if counts.reclassified:
+        say(
+            f"warning: the source gives {count_of(counts.reclassified, 'hash', 'hashes')} another"
+            " class than before; the new one stands."
+        )
     _say_more(file, rows, guesses, rejected)
     if output is Output.JSON:
         written = str(rejected.path) if rejected.number else None
         added = {"list": name, "added": counts.added, "already_there": counts.already_there}
+        if counts.reclassified:
+            added["reclassified"] = counts.reclassified
         left_out = dict(sorted(rows.left_out.items()))
         emit({**added, "rejected": rejected.number, "rejects": written, "left_out": left_out})
 

@@ -71,6 +71,13 @@ INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class)
 SELECT :organisation, id, :source, their_id, their_class FROM ({said}) AS said
 """
 
+_RECLASSIFIED = """
+SELECT count(*) FROM ({said}) AS said JOIN entry_assertion AS there
+ON there.organisation = :organisation AND there.entry = said.id AND there.source = :source
+AND there.their_id = said.their_id AND there.retracted_at IS NULL
+WHERE NOT is_new AND there.their_class <> '' AND said.their_class NOT IN ('', there.their_class)
+"""
+
 # A source that says the same again changes nothing; a class it changed its mind about is replaced,
 # and one it does not repeat stays.
 _OF_NEW = " WHERE is_new"
@@ -87,10 +94,14 @@ ON CONFLICT (entry, source, their_id) DO UPDATE SET retracted_at = NULL,
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportCounts:
-    """What became of the rows: `added` are new entries; the other good rows were there already."""
+    """What became of the rows: `added` are new entries; the other good rows were there already.
+
+    Of those the source gives `reclassified` another class than before, which is the one that stands.
+    """
 
     added: int
     already_there: int
+    reclassified: int = 0
 
 
 def import_entries(
@@ -124,11 +135,15 @@ def import_entries(
         connection.execute(sa.text(_FRAMES), facts)
         connection.execute(sa.text("DROP TABLE staged_frame"))
     step("Noting who says so")
-    _assert(connection, facts, new=added > 0, old=added < numbered, often=numbered < staged)
+    changed = _assert(
+        connection, facts, new=added > 0, old=added < numbered, often=numbered < staged
+    )
     connection.execute(sa.text("DROP TABLE staged, numbered"))
-    counts = ImportCounts(added=added, already_there=staged - added)
+    counts = ImportCounts(added=added, already_there=staged - added, reclassified=changed)
     details = {"name": list_.name, "source": facts["source"], "change": facts["change"]}
     details |= {"added": counts.added, "already_there": counts.already_there}
+    if changed:
+        details["reclassified"] = changed
     tx.record("list.import", list_.subject, **details)
     return counts
 
@@ -143,12 +158,19 @@ def _number(tx: Transaction, list_: HashList, facts: dict[str, Any]) -> int:
 
 def _assert(
     connection: sa.Connection, facts: dict[str, Any], *, new: bool, old: bool, often: bool
-) -> None:
-    """Note who says it of the `new` entries and the `old`; `often`: of some several times."""
-    statement = _ASSERTIONS.format(said=_SAID_ONCE + (_SAID_OFTEN if often else ""))
+) -> int:
+    """Note who says it of the `new` entries and the `old`; `often`: of some several times.
+
+    Returns how many entries are given another class than before.
+    """
+    said = _SAID_ONCE + (_SAID_OFTEN if often else "")
+    statement = _ASSERTIONS.format(said=said)
     if new:
         connection.execute(sa.text(statement + _OF_NEW), facts)
-    if old:
-        connection.execute(sa.text("ANALYZE numbered"))
-        connection.execute(sa.text(_BETTER), facts)
-        connection.execute(sa.text(statement + _OF_OLD), facts)
+    if not old:
+        return 0
+    connection.execute(sa.text("ANALYZE numbered"))
+    connection.execute(sa.text(_BETTER), facts)
+    changed = connection.scalar(sa.text(_RECLASSIFIED.format(said=said)), facts)
+    connection.execute(sa.text(statement + _OF_OLD), facts)
+    return int(changed or 0)
