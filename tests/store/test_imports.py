@@ -1,7 +1,6 @@
 import random
 import resource
 import threading
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -94,7 +93,7 @@ def test_importing_again_adds_nothing(store: Store) -> None:
     before = _assertions(store)
     with store.transaction() as tx:
         again = imports.import_entries(tx, one, [*rows, *_rows(10, 9)])
-    assert asdict(again) == {"added": 10, "already_there": 200}
+    assert again == ImportCounts(added=10, already_there=200)
     assert _assertions(store)[:200] == before
     assert len(_assertions(store)) == 210
 

@@ -96,7 +96,7 @@ ON CONFLICT (entry, source, their_id) DO UPDATE SET retracted_at = NULL,
 class ImportCounts:
     """What became of the rows: `added` are new entries; the other good rows were there already.
 
-    Of those the source gives `reclassified` another class than before, which is the one that stands.
+    Of those the source gives `reclassified` another class than before, and that one stands.
     """
 
     added: int
