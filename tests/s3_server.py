@@ -23,6 +23,7 @@ class S3Server(ThreadingHTTPServer):
         self.refused: set[str] = set()  # objects that always give an error
         self.refused_from: dict[str, int] = {}  # objects that do from some byte on
         self.fails = 0
+        self.repeats = False  # listings, which then never end
         self.asked: list[tuple[str, str]] = []
 
     @property
@@ -107,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _listing(self, bucket: str, query: dict[str, list[str]]) -> str:
         prefix = query.get("prefix", [""])[0]
-        after = query.get("continuation-token", [""])[0]
+        after = "" if self.server.repeats else query.get("continuation-token", [""])[0]
         whole = f"{bucket.rstrip('/')}/"
         keys = sorted(name.removeprefix(whole) for name in self.server.objects)
         keys = [key for key in keys if key.startswith(prefix) and key > after]

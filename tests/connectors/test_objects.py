@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from itertools import islice
 
 import pytest
 
@@ -60,6 +61,26 @@ def test_listing_takes_every_page_and_keeps_the_order(
     ]
     assert len({one.tag for one in found}) == 10
     assert len(list(stores.list("s3://pictures"))) == 11
+
+
+def test_a_listing_that_never_ends_is_stopped(
+    server: S3Server, stores: ObjectStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(objects, "_AT_A_TIME", 5)
+    server.repeats = True
+    server.objects = {f"pictures/{number}.jpg": b"x" for number in range(10)}
+    with pytest.raises(RemoteUnavailable, match="twice"):
+        list(islice(stores.list("s3://pictures"), 100))
+
+
+@pytest.mark.parametrize("key", ["b/../c", "b//c"])
+def test_a_listing_with_a_name_that_cannot_be_asked_for(
+    server: S3Server, stores: ObjectStores, key: str
+) -> None:
+    server.objects = {f"pictures/{name}": b"x" for name in ("a/1.jpg", key, "d/1.jpg")}
+    with pytest.raises(RemoteUnavailable, match="cannot be listed"):
+        list(stores.list("s3://pictures"))
+    assert [one.url for one in stores.list("s3://pictures/a")] == ["s3://pictures/a/1.jpg"]
 
 
 def test_a_large_object_is_read_piece_by_piece(server: S3Server) -> None:

@@ -72,11 +72,12 @@ class ObjectStores:
         import obstore  # noqa: PLC0415 - loaded only where objects are
 
         bucket, prefix = _split(url)
-        count, held = 0, None
+        count, held, once = 0, None, _Once(url)
         try:
             for some in obstore.list(self._store(bucket), prefix or None, chunk_size=_AT_A_TIME):
                 for meta in some:
                     found = _found(bucket, meta)
+                    once.check(found.url)
                     if held is not None and not found.url.startswith(f"{held.url}/"):
                         yield held  # an empty object, and not what marks a folder
                     count, held = count + 1, None
@@ -143,6 +144,30 @@ class ObjectStores:
             if bucket not in self._stores:
                 self._stores[bucket] = _open(bucket)
             return self._stores[bucket]
+
+
+class _Once:
+    """Stops a listing that begins again, as it does where a store repeats a continuation token.
+
+    Keys are compared with one that is chosen anew at the 1st, 2nd, 4th, 8th, … (as Brent finds
+    cycles): the order of a store does not matter, and the list is never held.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._count = 0
+        self._choose_at = 1
+        self._chosen = ""
+
+    def check(self, key: str) -> None:
+        """Raise RemoteUnavailable where this key was there before."""
+        if key == self._chosen:
+            raise RemoteUnavailable(
+                f"{self._url} cannot be listed: the store gives {key!r} twice, and may never end."
+            )
+        self._count += 1
+        if self._count == self._choose_at:
+            self._chosen, self._choose_at = key, self._choose_at * 2
 
 
 class _could_not_check:  # noqa: N801 - used like a function
