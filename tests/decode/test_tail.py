@@ -1,6 +1,9 @@
 """Files hidden behind the end of a picture are said; padding and cameras' notes are not."""
 
+import bz2
+import gzip
 import io
+import lzma
 import struct
 import zipfile
 
@@ -63,6 +66,9 @@ HOSTS = {
 TAILS = {
     "jpeg": saved(photo("coffee"), "JPEG"),
     "zip": zipped(),
+    "gzip": gzip.compress(b"content"),
+    "xz": lzma.compress(b"content"),
+    "bzip2": bz2.compress(b"content"),
     "motion photo": b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(1000),
     "behind a note": b"\0\0\x30\x0a\x10\0\0\0MotionPhoto_Data\0\0\0\x18ftypmp42" + bytes(100),
     "png": saved(small(), "PNG"),

@@ -17,7 +17,8 @@ from safelight.source import Source
 _NOTES_BYTES = 4096
 _FILES = re.compile(
     rb"\xff\xd8\xff[\xc0-\xfe]|\x89PNG\r\n\x1a\n|GIF8[79]a|RIFF....WEBP|BM.{12}[\x0c\x28\x6c\x7c]\0\0\0"
-    rb"|PK\x03\x04|PK\x05\x06|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|ftyp|\x1aE\xdf\xa3|%PDF-",
+    rb"|PK\x03\x04|PK\x05\x06|Rar!\x1a\x07|7z\xbc\xaf\x27\x1c|\xfd7zXZ\0|\x1f\x8b\x08[\0-\x1f]|BZh[1-9]1AY&SY"
+    rb"|ftyp|\x1aE\xdf\xa3|%PDF-",
     re.DOTALL,
 )
 _JPEG_MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # but for restarts: those are in the data
