@@ -79,6 +79,15 @@ class _Stream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
+    def readall(self) -> bytes:
+        """All that is left, in large pieces: what the base class asks for are small ones."""
+        gathered = io.BytesIO()
+        while self._at < self._size:
+            end = min(self._at + MOST_AT_ONCE, self._size)
+            gathered.write(self._read(self._at, end))
+            self._at = end
+        return gathered.getvalue()
+
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         end = min(self._at + len(buffer), self._size)
         if self._at == end:
