@@ -11,6 +11,7 @@ libavcodec-dev libavdevice-dev libavfilter-dev libavformat-dev libswresample-dev
 The videos are scikit-image's photographs, panned and zoomed; the long ones repeat a short one.
 """
 
+import argparse
 import os
 import resource
 import subprocess
@@ -169,10 +170,15 @@ def main() -> None:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         print(f"{count} hashes, {most:.0f} MB at most")
         return
-    wanted = sys.argv[1:] or PARTS
+    measures = {"speed": speed, "keys": keys, "memory": memory}
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("part", nargs="*", help=f"any of {', '.join(measures)}; all without")
+    wanted = parser.parse_args().part or PARTS
+    if unknown := set(wanted) - set(measures):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
     with tempfile.TemporaryDirectory() as folder:
         for part in wanted:
-            {"speed": speed, "keys": keys, "memory": memory}[part](Path(folder))
+            measures[part](Path(folder))
 
 
 if __name__ == "__main__":
