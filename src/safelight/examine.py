@@ -29,6 +29,7 @@ from safelight.examine_answers import (
     parse_number,
     parse_skipped,
 )
+from safelight.files import write_all
 from safelight.model import (
     Depth,
     Examined,
@@ -383,9 +384,7 @@ def request_for(depth: Depth, limits: ExamineLimits) -> dict[str, Any]:
 def memory_file(data: bytes) -> int:
     """A file in memory that holds `data`; the caller closes the descriptor."""
     fd = os.memfd_create("safelight", os.MFD_CLOEXEC)
-    view = memoryview(data)
-    while view:
-        view = view[os.write(fd, view) :]
+    write_all(fd, data)
     return fd
 
 

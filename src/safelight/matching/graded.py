@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from safelight.errors import BadInput
+from safelight.files import write_all
 from safelight.matching.graded_heads import HEAD
 from safelight.matching.rules import Hit, MatchPolicy, judge
 from safelight.model import Algorithm, Answer, Digests, Grade, Skipped, Verdict
@@ -98,9 +99,7 @@ def _memory_file(tables: Sequence[_Table]) -> int:
     """A file in memory with the beginnings of all digests, sorted; open as long as we run."""
     heads = np.sort(np.concatenate([table.heads() for table in tables])).astype(">u8")
     fd = os.memfd_create("safelight-graded", os.MFD_CLOEXEC)
-    view = memoryview(heads.tobytes())
-    while view:
-        view = view[os.write(fd, view) :]
+    write_all(fd, heads.tobytes())
     return fd
 
 
