@@ -1,12 +1,20 @@
 """Digests against hashlib, over pieces of every size."""
 
 import hashlib
+from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.hashing.digests import digest
+from safelight.hashing.digests import Digester
 from safelight.model import Digests
+
+
+def digest(chunks: Iterable[bytes]) -> Digests:
+    digester = Digester()
+    for chunk in chunks:
+        digester.update(chunk)
+    return digester.digests()
 
 
 def whole(data: bytes) -> Digests:

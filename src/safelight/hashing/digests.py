@@ -4,7 +4,6 @@ MD5 and SHA-1 are broken as signatures; they are here because hash lists hold th
 """
 
 import hashlib
-from collections.abc import Iterable
 
 from safelight.model import Digests
 
@@ -39,11 +38,3 @@ class Digester:
             sha256=self._sha256.hexdigest(),
             size=self.size,
         )
-
-
-def digest(chunks: Iterable[bytes]) -> Digests:
-    """Digest the bytes of a file, given in order in pieces of any size."""
-    digester = Digester()
-    for chunk in chunks:
-        digester.update(chunk)
-    return digester.digests()
