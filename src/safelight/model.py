@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from enum import StrEnum
+from enum import IntFlag, StrEnum
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -344,6 +344,13 @@ class Item:
     facts: Mapping[str, str] | None = None
 
 
+class EntryFlag(IntFlag):
+    """What sets an entry apart in matching."""
+
+    OBSERVED = 1  # told and counted, and no verdict hangs on it
+    EXACT_ONLY = 2  # near to too much: matches only where it is equal
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EntryArrays:
     """Entries of one algorithm, for matching; row i is entry ids[i] of list lists[i].
@@ -351,6 +358,7 @@ class EntryArrays:
     `qualities` are 0 to 100, negative where the list does not tell. `classes` are positions in
     `class_names`: what the source calls the kind of thing it is. Of a video (VPDQ) there is one row
     for every frame, whose value is the frame's PDQ hash; `times` are then those of the frames.
+    `flags` are sums of EntryFlag; from the moment `until` on an entry no longer counts.
     """
 
     algorithm: Algorithm
@@ -361,6 +369,8 @@ class EntryArrays:
     classes: npt.NDArray[np.int32] | None = None  # [n]; None: no class is known of any
     class_names: tuple[str, ...] = ("",)
     times: npt.NDArray[np.int32] | None = None  # [n], milliseconds; None: not of videos
+    flags: npt.NDArray[np.uint8] | None = None  # [n]; None: no entry has any
+    until: npt.NDArray[np.int64] | None = None  # [n], seconds since 1970; None: no entry ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -123,6 +123,19 @@ class Standing(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatchList:
+    """What matching knows of a list: what its hits are worth, and how near is near for it.
+
+    A request may narrow `radius` and raise `min_quality`, and never the other way round.
+    """
+
+    name: str
+    standing: Standing = Standing.COUNTS
+    radius: int = DEFAULT_RADIUS
+    min_quality: int = DEFAULT_MIN_QUALITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
     """A match with what is needed to judge it: the lower quality of the two hashes, if known."""
 
