@@ -15,7 +15,8 @@ from safelight.store.tables import entry, entry_assertion, entry_frame
 from safelight.store.transaction import Transaction
 
 _DIGITS_SHOWN = 8
-_COLUMNS = ("id", "algorithm", "value", "quality", "mode", "change", "added_at", "retracted")
+_COLUMNS = ("id", "algorithm", "value", "quality", "mode", "change", "added_at")
+_FACTS = ("retracted", "observed", "near")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +29,12 @@ class Assertion:
     asserted_at: datetime
     retracted_at: datetime | None = None  # None: it stands
     derived_from: str = ""  # the list it was taken over from; empty: claimed independently
+    owner: str = ""  # who answers for it here; empty: the source alone does
+    expires_at: datetime | None = None  # from then on it does not stand; None: no end was agreed
+
+    def stands(self, now: datetime) -> bool:
+        """Whether it counts."""
+        return self.retracted_at is None and (self.expires_at is None or self.expires_at > now)
 
     def to_json(self) -> dict[str, Any]:
         """The assertion as the CLI writes it."""
@@ -39,6 +46,8 @@ class Assertion:
             "asserted_at": self.asserted_at.isoformat(),
             "retracted_at": retracted,
             "derived_from": self.derived_from,
+            "owner": self.owner,
+            "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
         }
 
 
@@ -54,6 +63,8 @@ class Entry:
     change: int
     added_at: datetime
     retracted: bool = False  # every assertion about it is: it is not matched
+    observed: bool = False  # matched and counted, and no verdict hangs on it
+    near: bool = True  # False: matches only where it is equal
     frames: int = 0  # of a video
     assertions: tuple[Assertion, ...] = ()
 
@@ -67,6 +78,8 @@ class Entry:
             "mode": self.mode,
             "added_at": self.added_at.isoformat(),
             "retracted": self.retracted,
+            "observed": self.observed,
+            "exact_only": not self.near,
             **({"frames": self.frames} if self.algorithm is Algorithm.VPDQ else {}),
             "assertions": [assertion.to_json() for assertion in self.assertions],
         }
@@ -115,7 +128,7 @@ def page(
     tx: Transaction, list_: HashList, *, after: int = 0, limit: int = 100
 ) -> tuple[list[Entry], int | None]:
     """Up to `limit` entries with an id past `after`, and the `after` of the next page if any."""
-    columns = [entry.c[name] for name in _COLUMNS]
+    columns = [entry.c[name] for name in (*_COLUMNS, *_FACTS)]
     query = sa.select(*columns).where(
         entry.c.list == list_.id, entry.c.organisation == tx.organisation
     )

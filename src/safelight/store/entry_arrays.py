@@ -10,68 +10,145 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from psycopg import sql
 
-from safelight.model import Algorithm, EntryArrays
+from safelight.model import Algorithm, EntryArrays, EntryFlag
 from safelight.store.transaction import Transaction
 
 _BATCH_BYTES = 8 << 20
 CLASSES_JOINED = "; "  # between the classes that several sources give an entry
 
+_FLAGS = f"""
+(CAST(observed AS integer) * {EntryFlag.OBSERVED:d} + CAST(NOT near AS integer)
+ * {EntryFlag.EXACT_ONLY:d})::smallint
+"""
 _ENTRIES = """
-SELECT id, array_position({lists}, list) - 1, quality, value FROM entry
-WHERE list = ANY({lists}) AND algorithm = {algorithm} AND organisation = {organisation}
-AND NOT retracted
+SELECT id, array_position({lists}, list) - 1, quality, {flags}, value FROM entry
+WHERE {which} AND algorithm = {algorithm} AND NOT retracted
 """
 _FRAMES = """
-SELECT id, array_position({lists}, list) - 1, entry_frame.quality, entry_frame.value, milliseconds
+SELECT id, array_position({lists}, list) - 1, entry_frame.quality, {flags}, entry_frame.value,
+    milliseconds
 FROM entry JOIN entry_frame ON entry_frame.entry = entry.id
-WHERE list = ANY({lists}) AND algorithm = {algorithm} AND entry.organisation = {organisation}
-AND NOT retracted ORDER BY entry.id, number
+WHERE {which} AND algorithm = {algorithm} AND NOT retracted ORDER BY entry.id, number
 """
+_GONE = "SELECT id FROM entry WHERE {which} AND retracted"
 _NAMES = """
 CREATE TEMP TABLE class_name ON COMMIT DROP AS
 SELECT CAST(row_number() OVER (ORDER BY their_class COLLATE "C") AS integer) AS number,
     their_class AS name
 FROM (
     SELECT DISTINCT their_class FROM entry_assertion
-    WHERE organisation = :organisation AND their_class <> '' AND retracted_at IS NULL
+    WHERE {said} AND their_class <> '' AND retracted_at IS NULL
 ) AS said
 """
 _CLASSES = """
 SELECT entry, number FROM entry_assertion JOIN class_name ON name = their_class
-WHERE organisation = {organisation} AND retracted_at IS NULL
+WHERE {said} AND retracted_at IS NULL
 """
+# Of every entry that ends, the latest end of what stands; whatever has no end goes on for ever.
+_ENDS = """
+SELECT entry, CAST(floor(extract(epoch FROM max(expires_at))) AS bigint) FROM entry_assertion
+WHERE {said} AND expires_at IS NOT NULL AND retracted_at IS NULL AND NOT EXISTS (
+    SELECT FROM entry_assertion AS endless WHERE endless.organisation = {organisation}
+    AND endless.entry = entry_assertion.entry
+    AND endless.expires_at IS NULL AND endless.retracted_at IS NULL
+)
+GROUP BY entry ORDER BY entry
+"""
+_NO_END = np.iinfo(np.int64).max
+_NAMED_SINGLY = 20_000  # entries that a query names one by one
 
 Numbers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangedEntries:
+    """What changed on a list: the entries that stand now, as they are now, and those gone."""
+
+    arrays: dict[Algorithm, EntryArrays]
+    gone: Numbers  # [n], ids
 
 
 def entries_for_matching(tx: Transaction, list_ids: Sequence[UUID]) -> dict[Algorithm, EntryArrays]:
     """Every entry of the lists that stands, per algorithm; those without entries are left out.
 
     Of a video there is a row for every frame, in order. Ask `lists.permit` first: this does not
-    look at purposes.
+    look at purposes. Of entries that end, `until` tells when, and those that ended are there too.
     """
-    classes = _read_classes(tx)
-    found = {}
-    for algorithm in Algorithm:
-        batches = list(entry_batches(tx, list_ids, algorithm))
-        if batches:
-            found[algorithm] = classes.given_to(_joined(algorithm, batches))
-    return found
+    return _read(_Scope(tx=tx, lists=list_ids))
+
+
+def entries_changed(tx: Transaction, list_id: UUID, after: int) -> ChangedEntries:
+    """What of the list changed after its change number `after`, without reading the rest.
+
+    Position 0 in the arrays' `lists` is the list. Nothing is told of a list that was deleted.
+    """
+    scope = _Scope(tx=tx, lists=[list_id], after=after)
+    rows = _copied(tx, scope.filled(_GONE), _row_type({"id": ">i8"}))
+    gone = [part["id"].astype(np.int64) for part in rows]
+    return ChangedEntries(arrays=_read(scope), gone=np.concatenate([np.empty(0, np.int64), *gone]))
 
 
 def entry_batches(
     tx: Transaction, list_ids: Sequence[UUID], algorithm: Algorithm
 ) -> Iterator[EntryArrays]:
-    """The entries of one algorithm in batches of a few megabytes, without their classes."""
-    query = sql.SQL(_FRAMES if algorithm is Algorithm.VPDQ else _ENTRIES).format(
-        lists=sql.SQL("{}::uuid[]").format(sql.Literal([str(identity) for identity in list_ids])),
+    """The entries of one algorithm in batches of a few megabytes, without classes and ends."""
+    return _batches(_Scope(tx=tx, lists=list_ids), algorithm)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """Which entries are read: those of the lists, or only what changed past `after`."""
+
+    tx: Transaction
+    lists: Sequence[UUID]
+    after: int | None = None
+
+    def filled(self, query: str, **facts: sql.Composable) -> sql.Composed:
+        """The query about these entries: `which` is a condition on rows of entry."""
+        lists = sql.SQL("{}::uuid[]").format(sql.Literal([str(one) for one in self.lists]))
+        organisation = sql.Literal(self.tx.organisation)
+        which = sql.SQL("list = ANY({}) AND entry.organisation = {}").format(lists, organisation)
+        if self.after is not None:
+            which += sql.SQL(" AND change > {}").format(sql.Literal(self.after))
+        return sql.SQL(query).format(lists=lists, organisation=organisation, which=which, **facts)
+
+    def said(self, ids: Sequence[Numbers]) -> sql.Composed:
+        """A condition on assertions: of all entries, or of these where they are few."""
+        ours = sql.SQL("organisation = {}").format(sql.Literal(self.tx.organisation))
+        if self.after is None:
+            return ours
+        if sum(map(len, ids)) > _NAMED_SINGLY:
+            return ours + self.filled(" AND entry IN (SELECT id FROM entry WHERE {which})")
+        named = sql.Literal(np.unique(np.concatenate(ids)).tolist())
+        return ours + sql.SQL(" AND entry = ANY({}::bigint[])").format(named)
+
+
+def _read(scope: _Scope) -> dict[Algorithm, EntryArrays]:
+    found = {}
+    for algorithm in Algorithm:
+        if batches := list(_batches(scope, algorithm)):
+            found[algorithm] = _joined(algorithm, batches)
+    if not found:
+        return {}
+    said = scope.said([arrays.ids for arrays in found.values()])
+    classes, ends = _read_classes(scope, said), _read_ends(scope, said)
+    return {
+        algorithm: ends.given_to(classes.given_to(arrays)) for algorithm, arrays in found.items()
+    }
+
+
+def _batches(scope: _Scope, algorithm: Algorithm) -> Iterator[EntryArrays]:
+    query = scope.filled(
+        _FRAMES if algorithm is Algorithm.VPDQ else _ENTRIES,
         algorithm=sql.Literal(algorithm.value),
-        organisation=sql.Literal(tx.organisation),
+        flags=sql.SQL(_FLAGS),
     )
-    fields = {"id": ">i8", "list": ">i4", "quality": ">i2", "value": (np.uint8, algorithm.size)}
+    fields = {"id": ">i8", "list": ">i4", "quality": ">i2", "flags": ">i2"}
+    fields["value"] = (np.uint8, algorithm.size)  # type: ignore[assignment]
     if algorithm is Algorithm.VPDQ:
         fields["time"] = ">i4"
-    for rows in _copied(tx, query, _row_type(fields)):
+    for rows in _copied(scope.tx, query, _row_type(fields)):
+        flags = rows["flags"].astype(np.uint8)
         yield EntryArrays(
             algorithm=algorithm,
             ids=rows["id"].astype(np.int64),
@@ -79,6 +156,7 @@ def entry_batches(
             values=rows["value"].copy(),
             qualities=rows["quality"].astype(np.int16),
             times=rows["time"].astype(np.int32) if "time" in fields else None,
+            flags=flags if flags.any() else None,
         )
 
 
@@ -91,6 +169,49 @@ def _joined(algorithm: Algorithm, batches: Sequence[EntryArrays]) -> EntryArrays
         values=np.concatenate([batch.values for batch in batches]),
         qualities=np.concatenate([batch.qualities for batch in batches]),
         times=np.concatenate(times) if times else None,
+        flags=_joined_flags(batches),
+    )
+
+
+def _joined_flags(batches: Sequence[EntryArrays]) -> npt.NDArray[np.uint8] | None:
+    if all(batch.flags is None for batch in batches):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(batch.ids), np.uint8) if batch.flags is None else batch.flags
+            for batch in batches
+        ]
+    )
+
+
+# -- ends --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ends:
+    """When entries end: `ids[i]` at `moments[i]`, in seconds since 1970; others have no end."""
+
+    ids: Numbers  # ascending
+    moments: Numbers
+
+    def given_to(self, arrays: EntryArrays) -> EntryArrays:
+        """The arrays with the ends of their entries."""
+        if not len(self.ids):
+            return arrays
+        places = np.minimum(np.searchsorted(self.ids, arrays.ids), len(self.ids) - 1)
+        is_there = self.ids[places] == arrays.ids
+        if not is_there.any():
+            return arrays
+        return replace(arrays, until=np.where(is_there, self.moments[places], _NO_END))
+
+
+def _read_ends(scope: _Scope, said: sql.Composed) -> _Ends:
+    query = scope.filled(_ENDS, said=said)
+    parts = list(_copied(scope.tx, query, _row_type({"entry": ">i8", "end": ">i8"})))
+    none = np.empty(0, np.int64)
+    ids = np.concatenate([none, *(part["entry"].astype(np.int64) for part in parts)])
+    return _Ends(
+        ids=ids, moments=np.concatenate([none, *(part["end"].astype(np.int64) for part in parts)])
     )
 
 
@@ -120,15 +241,17 @@ class _Classes:
         return replace(arrays, classes=renumbered[codes], class_names=names)
 
 
-def _read_classes(tx: Transaction) -> _Classes:
-    tx.connection.execute(sa.text(_NAMES), {"organisation": tx.organisation})
-    query = sa.text("SELECT name FROM class_name ORDER BY number")
-    names = ["", *tx.connection.scalars(query)]
+def _read_classes(scope: _Scope, said: sql.Composed) -> _Classes:
+    driver: Any = scope.tx.connection.connection.driver_connection
+    with driver.cursor() as cursor:
+        cursor.execute(scope.filled(_NAMES, said=said))
+        cursor.execute("SELECT name FROM class_name ORDER BY number")
+        names = ["", *(name for (name,) in cursor)]
     parts = []
     if len(names) > 1:
-        copy = sql.SQL(_CLASSES).format(organisation=sql.Literal(tx.organisation))
-        parts = list(_copied(tx, copy, _row_type({"entry": ">i8", "number": ">i4"})))
-    tx.connection.execute(sa.text("DROP TABLE class_name"))
+        copy = scope.filled(_CLASSES, said=said)
+        parts = list(_copied(scope.tx, copy, _row_type({"entry": ">i8", "number": ">i4"})))
+    scope.tx.connection.execute(sa.text("DROP TABLE class_name"))
     entries = [part["entry"].astype(np.int64) for part in parts]
     numbers = [part["number"].astype(np.int64) for part in parts]
     none = np.empty(0, np.int64)

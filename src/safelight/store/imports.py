@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -35,20 +36,24 @@ _SOME_THERE = {
 }
 
 _ENTRIES = """
-INSERT INTO entry (id, organisation, list, algorithm, value, quality, mode, change)
+INSERT INTO entry (id, organisation, list, algorithm, value, quality, mode, change, observed)
 OVERRIDING SYSTEM VALUE
-SELECT id, :organisation, :list, algorithm, value, quality, mode, :change
+SELECT id, :organisation, :list, algorithm, value, quality, mode, :change, :observe
 FROM numbered WHERE is_new
 """
 
-# What is better known, or said again, of entries that were there: matching must learn of it as of
-# a new one.
+# What is better known, or said otherwise or again, of entries that were there: matching must learn
+# of it as of a new one. One that was retracted comes back as a new one would come.
 _BETTER = """
+WITH spoken AS ({assertions} RETURNING entry)
 UPDATE entry SET change = :change, retracted = false,
+    observed = CASE WHEN entry.retracted THEN :observe ELSE entry.observed END,
     quality = greatest(entry.quality, numbered.quality), mode = least(entry.mode, numbered.mode)
-FROM numbered WHERE entry.id = numbered.id AND NOT numbered.is_new
+FROM numbered LEFT JOIN (SELECT DISTINCT entry FROM spoken) AS said ON said.entry = numbered.id
+WHERE entry.id = numbered.id AND NOT numbered.is_new
 AND entry.organisation = :organisation AND (
     entry.quality < numbered.quality OR entry.mode > numbered.mode OR entry.retracted
+    OR said.entry IS NOT NULL
 )
 """
 
@@ -67,8 +72,9 @@ FROM staged JOIN numbered USING (value, algorithm)
 WHERE times > 1 GROUP BY id, is_new, staged.their_id
 """
 _ASSERTIONS = """
-INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class)
-SELECT :organisation, id, :source, their_id, their_class FROM ({said}) AS said
+INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class, owner, expires_at)
+SELECT :organisation, id, :source, their_id, their_class, :owner, CAST(:expires_at AS timestamptz)
+FROM ({said}) AS said
 """
 
 _RECLASSIFIED = """
@@ -79,16 +85,20 @@ WHERE NOT is_new AND there.their_class <> '' AND said.their_class NOT IN ('', th
 """
 
 # A source that says the same again changes nothing; a class it changed its mind about is replaced,
-# and one it does not repeat stays.
+# and one it does not repeat stays, as does the owner. When it ends is as was said last.
 _OF_NEW = " WHERE is_new"
 _OF_OLD = """
 WHERE NOT is_new AND NOT EXISTS (
     SELECT FROM entry_assertion AS there WHERE there.organisation = :organisation
     AND there.entry = said.id AND there.source = :source AND there.their_id = said.their_id
     AND there.retracted_at IS NULL AND said.their_class IN ('', there.their_class)
+    AND :owner IN ('', there.owner)
+    AND there.expires_at IS NOT DISTINCT FROM CAST(:expires_at AS timestamptz)
 )
 ON CONFLICT (entry, source, their_id) DO UPDATE SET retracted_at = NULL,
-    their_class = coalesce(nullif(excluded.their_class, ''), entry_assertion.their_class)
+    their_class = coalesce(nullif(excluded.their_class, ''), entry_assertion.their_class),
+    owner = coalesce(nullif(excluded.owner, ''), entry_assertion.owner),
+    expires_at = excluded.expires_at
 """
 
 
@@ -110,13 +120,17 @@ def import_entries(
     rows: Iterable[HashRow],
     *,
     source: str | None = None,
+    owner: str = "",
+    until: datetime | None = None,
+    observe: bool = False,
     step: Callable[[str], None] = lambda _: None,
 ) -> ImportCounts:
     """Add the rows to the list, each with an assertion by `source` (the list's, if not given).
 
     Importing the same rows again adds nothing; what is better known by then is noted, and what was
-    retracted stands again. `step` is told what is done next, once all rows are read. Raise
-    ListNotFound when the list has gone.
+    retracted stands again. `owner` answers for the assertions, which stand `until` then; None: no
+    end was agreed. `observe`: no verdict hangs on what is new until the list is enabled. `step` is
+    told what is done next, once all rows are read. Raise ListNotFound when the list has gone.
     """
     connection = tx.connection
     facts: dict[str, Any] = {
@@ -124,6 +138,9 @@ def import_entries(
         "list": list_.id,
         "change": next_change(tx, list_),
         "source": source or list_.source,
+        "owner": owner,
+        "expires_at": until,
+        "observe": observe,
     }
     connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))  # sorts in memory
     staged, frames = stage(connection, rows)
@@ -144,8 +161,16 @@ def import_entries(
     details |= {"added": counts.added, "already_there": counts.already_there}
     if changed:
         details["reclassified"] = changed
+    details |= _terms(owner, until, observe=observe)
     tx.record("list.import", list_.subject, **details)
     return counts
+
+
+def _terms(owner: str, until: datetime | None, *, observe: bool) -> dict[str, Any]:
+    """What was said of the whole import, for the audit trail; nothing that was not said."""
+    ends = None if until is None else until.isoformat()
+    terms = {"owner": owner, "until": ends, "observe": observe}
+    return {name: value for name, value in terms.items() if value}
 
 
 def _number(tx: Transaction, list_: HashList, facts: dict[str, Any]) -> int:
@@ -170,7 +195,6 @@ def _assert(
     if not old:
         return 0
     connection.execute(sa.text("ANALYZE numbered"))
-    connection.execute(sa.text(_BETTER), facts)
     changed = connection.scalar(sa.text(_RECLASSIFIED.format(said=said)), facts)
-    connection.execute(sa.text(statement + _OF_OLD), facts)
+    connection.execute(sa.text(_BETTER.format(assertions=statement + _OF_OLD)), facts)
     return int(changed or 0)

@@ -11,14 +11,18 @@ from sqlalchemy.dialects.postgresql import insert
 from uuid_utils.compat import uuid7
 
 from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
-from safelight.model import Algorithm
+from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, MAX_RADIUS, Algorithm
 from safelight.store.tables import check_code, entry, hash_list
 from safelight.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewList:
-    """What must be said about a list when it is made. What nobody knows is `unknown`."""
+    """What must be said about a list when it is made. What nobody knows is `unknown`.
+
+    `radius`, 0 to 64 bits, and `min_quality`, 0 to 100, say how near a hash must be to match; a
+    request may ask for less and never for more.
+    """
 
     name: str
     source: str
@@ -30,6 +34,8 @@ class NewList:
     contract_reference: str = "unknown"
     expires_at: datetime | None = None  # None: no end was agreed
     permitted_organisations: tuple[str, ...] = ()  # others that may use it
+    radius: int = DEFAULT_RADIUS
+    min_quality: int = DEFAULT_MIN_QUALITY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,16 +67,22 @@ class HashList(NewList):
             "contract_reference": self.contract_reference,
             "expires_at": None if self.expires_at is None else self.expires_at.isoformat(),
             "permitted_organisations": list(self.permitted_organisations),
+            "radius": self.radius,
+            "min_quality": self.min_quality,
             "state": self.state,
             "created_at": self.created_at.isoformat(),
         }
 
 
-def create(tx: Transaction, new: NewList) -> HashList:
-    """Make an empty, enabled list. Raise ListExists or BadInput."""
+def create(tx: Transaction, new: NewList, *, state: str = "enabled") -> HashList:
+    """Make an empty list. Raise ListExists or BadInput."""
     values = _checked(new)
     statement = insert(hash_list).values(
-        id=uuid7(), organisation=tx.organisation, state="enabled", change=0, **values
+        id=uuid7(),
+        organisation=tx.organisation,
+        state=check_code("state", state),
+        change=0,
+        **values,
     )
     statement = statement.on_conflict_do_nothing(index_elements=["organisation", "name"])
     row = tx.connection.execute(statement.returning(hash_list)).mappings().one_or_none()
@@ -78,7 +90,7 @@ def create(tx: Transaction, new: NewList) -> HashList:
         raise ListExists(f"There is a list named {new.name!r} already. Choose another name.")
     made = _from_row(row)
     facts = {name: _plain(value) for name, value in values.items()}
-    tx.record("list.create", made.subject, **facts)
+    tx.record("list.create", made.subject, state=state, **facts)
     return made
 
 
@@ -147,12 +159,31 @@ def edit(tx: Transaction, list_: HashList, new: NewList) -> HashList:
     return _from_row(row)
 
 
-def set_state(tx: Transaction, list_: HashList, state: str) -> None:
-    """Let the list be used (`enabled`), only counted (`observe`), or neither (`disabled`)."""
+def set_state(tx: Transaction, list_: HashList, state: str) -> int:
+    """Let the list be used (`enabled`), only counted (`observe`), or neither (`disabled`).
+
+    To enable it lets the entries be used that were only observed; returns how many.
+    """
     statement = sa.update(hash_list).where(hash_list.c.id == list_.id)
     _one(tx, statement.values(state=check_code("state", state)), list_)
+    released = _release(tx, list_) if state == "enabled" else 0
     action = {"enabled": "enable", "disabled": "disable"}.get(state, state)
-    tx.record(f"list.{action}", list_.subject, name=list_.name, old=list_.state)
+    facts = {"name": list_.name, "old": list_.state}
+    tx.record(
+        f"list.{action}", list_.subject, **facts, **({"released": released} if released else {})
+    )
+    return released
+
+
+def _release(tx: Transaction, list_: HashList) -> int:
+    """Let entries be used that were only observed; return how many."""
+    mine = (entry.c.list == list_.id) & (entry.c.organisation == tx.organisation)
+    some = sa.select(entry.c.id).where(mine, entry.c.observed).limit(1)
+    if tx.connection.scalar(some) is None:
+        return 0
+    statement = sa.update(entry).where(mine, entry.c.observed)
+    statement = statement.values(observed=False, change=next_change(tx, list_))
+    return int(tx.connection.execute(statement).rowcount)
 
 
 def delete(tx: Transaction, list_: HashList) -> int:
@@ -238,6 +269,8 @@ def _checked(new: NewList) -> dict[str, Any]:
     if new.expires_at is not None and new.expires_at.tzinfo is None:
         raise BadInput("The expiry needs a time zone: 2027-01-31T00:00:00+00:00.")
     return texts | {
+        "radius": _between("radius", new.radius, MAX_RADIUS),
+        "min_quality": _between("least quality", new.min_quality, 100),
         "meaning": check_code("meaning", new.meaning),
         "source_term": new.source_term and _line("source term", new.source_term, most=200),
         "permitted_purposes": sorted({check_code("purpose", p) for p in new.permitted_purposes}),
@@ -267,6 +300,12 @@ def _line(what: str, text: str, *, most: int) -> str:
             "without blanks at the ends."
         )
     return text
+
+
+def _between(what: str, number: int, most: int) -> int:
+    if not 0 <= number <= most:
+        raise BadInput(f"The {what} {number} cannot be used: 0 to {most}.")
+    return number
 
 
 def _mine(tx: Transaction) -> "sa.Select[Any]":

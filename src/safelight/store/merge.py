@@ -14,7 +14,7 @@ from safelight.store.transaction import Transaction
 _NUMBERED = """
 CREATE TEMP TABLE merged ON COMMIT DROP AS
 SELECT coalesce(there.id, nextval('entry_id_seq')) AS id, there.id IS NULL AS is_new,
-    old.id AS old, old.algorithm, old.value, old.quality, old.mode
+    old.id AS old, old.algorithm, old.value, old.quality, old.mode, old.observed, old.near
 FROM entry AS old LEFT JOIN entry AS there ON there.list = :into
     AND there.organisation = :organisation
     AND there.algorithm = old.algorithm AND there.value = old.value
@@ -22,9 +22,11 @@ WHERE old.list = :list AND old.organisation = :organisation AND NOT old.retracte
 ORDER BY old.value, old.algorithm
 """
 _ENTRIES = """
-INSERT INTO entry (id, organisation, list, algorithm, value, quality, mode, change)
+INSERT INTO entry
+    (id, organisation, list, algorithm, value, quality, mode, change, observed, near)
 OVERRIDING SYSTEM VALUE
-SELECT id, :organisation, :into, algorithm, value, quality, mode, :change FROM merged WHERE is_new
+SELECT id, :organisation, :into, algorithm, value, quality, mode, :change, observed, near
+FROM merged WHERE is_new
 """
 _FRAMES = """
 INSERT INTO entry_frame (organisation, entry, number, milliseconds, quality, value)
@@ -34,24 +36,25 @@ WHERE is_new AND entry_frame.organisation = :organisation
 """
 # What the list has from the source itself is not replaced by what it hears of it from elsewhere.
 _ASSERTIONS = """
-INSERT INTO entry_assertion
-    (organisation, entry, source, their_id, their_class, asserted_at, derived_from)
+INSERT INTO entry_assertion (organisation, entry, source, their_id, their_class, asserted_at,
+    derived_from, owner, expires_at)
 SELECT :organisation, merged.id, source, their_id, their_class, asserted_at,
-    coalesce(nullif(derived_from, ''), :origin)
+    coalesce(nullif(derived_from, ''), :origin), owner, expires_at
 FROM entry_assertion JOIN merged ON merged.old = entry_assertion.entry
 WHERE entry_assertion.organisation = :organisation AND retracted_at IS NULL
 ON CONFLICT (entry, source, their_id) DO NOTHING
 """
+# What is better known of entries that were there, or said by one more: matching must learn of it.
+# One that was retracted stands again where somebody else says it.
 _BETTER = """
 UPDATE entry SET change = :change, quality = greatest(entry.quality, merged.quality),
     mode = least(entry.mode, merged.mode),
-    retracted = NOT EXISTS (
-        SELECT FROM entry_assertion
-        WHERE entry_assertion.entry = entry.id AND retracted_at IS NULL
-    )
-FROM merged WHERE entry.id = merged.id AND NOT merged.is_new
+    retracted = entry.retracted AND said.entry IS NULL,
+    observed = CASE WHEN entry.retracted THEN merged.observed ELSE entry.observed END
+FROM merged LEFT JOIN (SELECT DISTINCT entry FROM spoken) AS said ON said.entry = merged.id
+WHERE entry.id = merged.id AND NOT merged.is_new
 AND entry.organisation = :organisation AND (
-    entry.quality < merged.quality OR entry.mode > merged.mode OR entry.retracted
+    entry.quality < merged.quality OR entry.mode > merged.mode OR said.entry IS NOT NULL
 )
 """
 
@@ -119,7 +122,8 @@ def _merge_one(connection: sa.Connection, facts: dict[str, Any]) -> tuple[int, i
     every = connection.execute(sa.text(_NUMBERED), facts).rowcount
     connection.execute(sa.text("ANALYZE merged"))
     new = connection.execute(sa.text(_ENTRIES), facts).rowcount
-    for statement in (_FRAMES, _ASSERTIONS, _BETTER):
+    said_and_better = f"WITH spoken AS ({_ASSERTIONS} RETURNING entry) {_BETTER}"
+    for statement in (_FRAMES, said_and_better):
         connection.execute(sa.text(statement), facts)
     connection.execute(sa.text("DROP TABLE merged"))
     return new, every - new

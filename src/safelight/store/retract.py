@@ -17,14 +17,17 @@ AND entry.organisation = :organisation AND entry_assertion.organisation = :organ
 AND entry_assertion.source = :source AND retracted_at IS NULL
 AND (:every OR their_id = ANY(:ids))
 """
-# Entries of which nothing stands any more.
+# Of some entries nothing stands any more; of others matching must learn that less does.
 _SILENCED = """
-UPDATE entry SET retracted = true, change = :change
-WHERE list = :list AND organisation = :organisation AND NOT retracted
-AND id IN (SELECT entry FROM entry_assertion WHERE retracted_at = :at AND source = :source)
-AND NOT EXISTS (
-    SELECT FROM entry_assertion WHERE entry_assertion.entry = entry.id AND retracted_at IS NULL
+WITH touched AS (
+    UPDATE entry SET change = :change, retracted = NOT EXISTS (
+        SELECT FROM entry_assertion WHERE entry_assertion.entry = entry.id AND retracted_at IS NULL
+    )
+    WHERE list = :list AND organisation = :organisation AND NOT retracted
+    AND id IN (SELECT entry FROM entry_assertion WHERE retracted_at = :at AND source = :source)
+    RETURNING retracted
 )
+SELECT count(*) FROM touched WHERE retracted
 """
 
 
@@ -59,7 +62,7 @@ def retract(
             f"Nothing to retract: on the list {list_.name!r} no assertion of {source!r} about "
             f"{what} stands. See safelight list show {list_.name}."
         )
-    entries = tx.connection.execute(sa.text(_SILENCED), facts).rowcount
+    entries = int(tx.connection.scalar(sa.text(_SILENCED), facts) or 0)
     named = {"ids": list(ids)[:100]} if ids is not None else {}
     details = {"name": list_.name, "source": source, "assertions": assertions, "entries": entries}
     tx.record("list.retract", list_.subject, **details, **named)

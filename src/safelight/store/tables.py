@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, JSONB, TIMESTAMP, UUID
 
 from safelight.errors import BadInput
-from safelight.model import HashMode
+from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, HashMode
 
 # Knowledge is never NULL: a quality that was not given is not a quality that cannot exist.
 QUALITY_UNKNOWN = -1
@@ -41,6 +41,7 @@ CODES = MappingProxyType(
             MODE_UNKNOWN,
             MODE_NOT_APPLICABLE,
         ),  # how an entry's hash was made: HashMode
+        "alarm": ("near", "exact"),  # which matches of an entry were far more than usual
     }
 )
 
@@ -69,6 +70,10 @@ def _moment(name: str, *, default: bool = False, nullable: bool = False) -> "sa.
 
 def _text(name: str) -> "sa.Column[str]":
     return sa.Column(name, sa.Text, nullable=False)
+
+
+def _small(name: str, usual: int) -> "sa.Column[int]":
+    return sa.Column(name, sa.SmallInteger, nullable=False, server_default=str(usual))
 
 
 organisation = sa.Table(
@@ -100,6 +105,8 @@ hash_list = sa.Table(
     # every change up to n, which a sequence cannot promise.
     sa.Column("change", sa.BigInteger, nullable=False),
     _moment("created_at", default=True),
+    _small("radius", DEFAULT_RADIUS),  # bits, 0 to 64: what is as near matches
+    _small("min_quality", DEFAULT_MIN_QUALITY),  # 0 to 100: PDQ below it matches only where equal
     sa.UniqueConstraint("organisation", "name"),
     sa.UniqueConstraint("organisation", "id"),
 )
@@ -115,11 +122,19 @@ entry = sa.Table(
     sa.Column("value", BYTEA, nullable=False),
     sa.Column("quality", sa.SmallInteger, nullable=False),
     _text("mode"),
-    sa.Column("change", sa.BigInteger, nullable=False),  # of the list, when the entry came
+    # Of the list, when the entry came or anything that matching knows of it changed last.
+    sa.Column("change", sa.BigInteger, nullable=False),
     _moment("added_at", default=True),
     # Every assertion about it is: it stays, and is not matched.
     sa.Column("retracted", sa.Boolean, nullable=False, server_default=sa.false()),
+    # Matched and counted, but no verdict hangs on it until its list is enabled.
+    sa.Column("observed", sa.Boolean, nullable=False, server_default=sa.false()),
+    # False: near to too many ordinary pictures, so that it matches only where it is equal.
+    sa.Column("near", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.UniqueConstraint("list", "algorithm", "value"),
+    # What changed since a reader looked last. Equal pairs are stored once: it stays small.
+    sa.Index("entry_list_change_idx", "list", "change"),
+    sa.Index("entry_observed_idx", "list", postgresql_where=sa.text("observed")),
 )
 
 entry_frame = sa.Table(
@@ -146,6 +161,15 @@ entry_assertion = sa.Table(
     # The list it was taken over from (list:<id>); empty: claimed independently. In words, because
     # it stays true when that list is gone.
     sa.Column("derived_from", sa.Text, nullable=False, server_default=""),
+    # Who answers for it here; empty: the source alone does.
+    sa.Column("owner", sa.Text, nullable=False, server_default=""),
+    _moment("expires_at", nullable=True),  # from then on it does not stand; NULL: no end was agreed
+    sa.Index(
+        "entry_assertion_ends_idx",
+        "organisation",
+        "entry",
+        postgresql_where=sa.text("expires_at IS NOT NULL"),
+    ),
 )
 
 entry_match_count = sa.Table(
@@ -156,6 +180,33 @@ entry_match_count = sa.Table(
     sa.Column("matches", sa.BigInteger, nullable=False),
     _moment("first_at"),
     _moment("last_at"),
+)
+
+entry_match_day = sa.Table(
+    "entry_match_day",
+    metadata,
+    sa.Column("organisation", UUID(as_uuid=True), nullable=False),
+    sa.Column("entry", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("day", sa.Date, primary_key=True),  # in UTC
+    sa.Column("matches", sa.BigInteger, nullable=False),
+    sa.Index("entry_match_day_organisation_day_idx", "organisation", "day"),
+)
+
+flood_alarm = sa.Table(
+    "flood_alarm",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    sa.Column("organisation", UUID(as_uuid=True), nullable=False),
+    sa.Column("entry", sa.BigInteger, nullable=False),
+    sa.Column("list", UUID(as_uuid=True), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),  # in UTC
+    _text("kind"),
+    sa.Column("matches", sa.BigInteger, nullable=False),  # of that day, when it was told last
+    sa.Column("expected", sa.BigInteger, nullable=False),  # at most, from what was before
+    _moment("raised_at"),
+    _moment("acknowledged_at", nullable=True),  # NULL: nobody has looked at it yet
+    sa.Column("acknowledged_by", sa.Text, nullable=False, server_default=""),
+    sa.UniqueConstraint("entry", "day", "kind"),
 )
 
 audit_event = sa.Table(
@@ -190,6 +241,8 @@ GRANTS = MappingProxyType(
         "entry_frame": "SELECT, INSERT, DELETE",
         "entry_assertion": "SELECT, INSERT, UPDATE, DELETE",
         "entry_match_count": "SELECT, INSERT, UPDATE, DELETE",
+        "entry_match_day": "SELECT, INSERT, UPDATE, DELETE",
+        "flood_alarm": "SELECT, INSERT, UPDATE, DELETE",
         "entry_id_seq": "UPDATE",  # an import takes the ids of its entries beforehand
         "audit_event": "SELECT, INSERT",
         "audit_head": "SELECT, INSERT, UPDATE",
