@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from safelight.bulk.rows import path_of
-from safelight.model import Verdict
+from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, Verdict
 from safelight.report import words
 from safelight.report.blocks import (
     Block,
@@ -119,7 +119,10 @@ def _asked(about: Mapping[str, Any]) -> Iterator[Block]:
     yield facts(
         [
             ("Radius", _narrowed(policy.get("radius"), DEFAULT_RADIUS, " of 256 bits")),
-            ("Lowest PDQ quality compared", _narrowed(policy.get("min_quality"), DEFAULT_MIN_QUALITY)),
+            (
+                "Lowest PDQ quality compared",
+                _narrowed(policy.get("min_quality"), DEFAULT_MIN_QUALITY),
+            ),
             ("Decoding of pictures", _told(depth.get("mode"))),
             ("Frames of videos", _told(depth.get("video")).replace("_", " ")),
             ("Video matches from", _video_policy(policy)),
