@@ -75,8 +75,8 @@ class ListFacts:
     change: int  # of the list; 0: a hash file
     entries: int
     digest: str
-    radius: int
-    min_quality: int
+    radius: int | None  # None: a hash file, compared as the request asks
+    min_quality: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +115,7 @@ class _Named:
     radius: int = DEFAULT_RADIUS
     min_quality: int = DEFAULT_MIN_QUALITY
     until: int | None = None
+    is_file: bool = False
 
     def to_match(self) -> MatchList:
         """The list as matching knows it."""
@@ -158,6 +159,7 @@ def load_files(sources: Sources, policy: MatchPolicy = AS_LISTED) -> Loaded:
 def _of_file(name: str, policy: MatchPolicy) -> _Named:
     return _Named(
         name=name,
+        is_file=True,
         radius=DEFAULT_RADIUS if policy.radius is None else policy.radius,
         min_quality=DEFAULT_MIN_QUALITY if policy.min_quality is None else policy.min_quality,
     )
@@ -193,6 +195,8 @@ def load_lists(
             change=one.change,
             is_observed=one.state == "observe",
             is_ignored=one.meaning == "ignore",
+            radius=one.radius,
+            min_quality=one.min_quality,
             until=None if one.expires_at is None else int(one.expires_at.timestamp()),
         )
         for one in lists
@@ -263,8 +267,8 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             change=one.change,
             entries=contents.entries(number),
             digest=contents.digest(number),
-            radius=one.radius,
-            min_quality=one.min_quality,
+            radius=None if one.is_file else one.radius,
+            min_quality=None if one.is_file else one.min_quality,
         )
         for number, one in enumerate(lists)
     )
