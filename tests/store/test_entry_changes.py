@@ -1,5 +1,7 @@
 """What a reader is told that asks a list for what changed since it looked last."""
 
+import json
+import re
 import select
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from psycopg import sql
 
 from safelight.model import (
     Algorithm,
@@ -241,13 +244,31 @@ def _told(listener: Any, wait: float = 5.0) -> set[str]:
     return {note.payload for note in listener.notifies(timeout=0)}
 
 
-def test_what_changed_is_found_without_reading_the_rest(store: Store) -> None:
+@pytest.mark.parametrize("is_known", [False, True])
+def test_what_changed_is_found_without_reading_the_rest(
+    store: Store, database: Any, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """Whether or not PostgreSQL has looked at the tables since they were filled."""
     with store.transaction() as tx:
-        one = _made(tx, "one", *(HashRow(n, Algorithm.MD5, n.to_bytes(16)) for n in range(20_000)))
-        plan = tx.connection.scalars(
-            sa.text(
-                "EXPLAIN SELECT id FROM entry WHERE list = :list AND change > 1 AND NOT retracted"
-            ),
-            {"list": one.id},
-        ).all()
-    assert any("entry_list_change_idx" in line for line in plan), plan
+        rows = [HashRow(n, Algorithm.MD5, n.to_bytes(16), None, f"{n}") for n in range(20_000)]
+        one = _made(tx, "one", *rows)
+        imports.import_entries(tx, one, [_md5(255, "x", "X")])
+    if is_known:
+        with database.owner.begin() as connection:
+            connection.execute(sa.text("ANALYZE entry, entry_assertion"))
+    plans: list[str] = []
+    copied = entry_arrays._copied
+
+    def explained(tx: Transaction, query: sql.Composable, row: Any) -> Any:
+        driver: Any = tx.connection.connection.driver_connection
+        plan = driver.execute(sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + query).fetchone()[0]
+        plans.append(json.dumps(plan))
+        return copied(tx, query, row)
+
+    monkeypatch.setattr(entry_arrays, "_copied", explained)
+    with store.transaction() as tx:
+        found = entries_changed(tx, one.id, 1)
+    assert len(found.arrays[Algorithm.MD5].ids) == 1
+    assert len(plans) > len(Algorithm)
+    read = [int(one) for plan in plans for one in re.findall(r'Removed by \w+ ?\w*": (\d+)', plan)]
+    assert max(read, default=0) < 100, plans
