@@ -324,6 +324,8 @@ def _order(hit: Hit) -> tuple[bool, int, int, str, int, int]:
 def _reason(hit: Hit) -> str:
     match = hit.match
     where = f"entry {match.entry} of list {match.list_name}"
+    if match.algorithm is Algorithm.PHOTODNA:
+        return f"same_photodna: the PhotoDNA hash is that of {where}"
     if match.algorithm not in _PERCEPTUAL:
         return f"same_{match.algorithm}: byte for byte the file of {where}"
     turned = f", {TURNS[match.orientation]}" if match.orientation != "identity" else ""
