@@ -99,7 +99,8 @@ class Matcher:
         if examined.digests is None:
             return
         for algorithm, table in self._digests.items():
-            value = bytes.fromhex(getattr(examined.digests, algorithm.value))
+            # Of a file no PhotoDNA is known: nothing is equal to an empty value.
+            value = bytes.fromhex(getattr(examined.digests, algorithm.value, ""))
             yield from table.hits(value, policy)
 
 
