@@ -253,7 +253,7 @@ def test_whatever_a_child_says_is_an_answer_or_a_failure(data: st.DataObject, va
     if isinstance(result, NotChecked):
         assert result.message.startswith(REASONS[result.code])
     else:
-        Matcher([], []).hits(result, MatchPolicy.default())
+        Matcher([], []).hits(result, MatchPolicy())
 
 
 @given(JSON)

@@ -15,7 +15,7 @@ from videos import clip, still
 
 from safelight import examine
 from safelight.examine import PARQUET_CHILD, Examiner, make_pool, memory_file
-from safelight.matching.rules import FAST_TRUSTED_QUALITY, MatchPolicy
+from safelight.matching.rules import FAST_TRUSTED_QUALITY, MatchList, MatchPolicy
 from safelight.matching.step import Matcher
 from safelight.model import (
     Algorithm,
@@ -47,7 +47,7 @@ def answered(data: bytes, entry: str, depth: Depth = FAST) -> Answer:
     )
     fd = memory_file(data)
     try:
-        matcher = Matcher(["demo"], [entries])
+        matcher = Matcher([MatchList(name="demo")], [entries])
         (item,) = answers(fd, examiner=Examiner(None), matcher=matcher, policy=POLICY, depth=depth)
         assert item.members == ()
         return item.answer
@@ -123,7 +123,7 @@ def looked_at(examiner: Examiner, data: bytes, entry: list[str]) -> list[ItemAns
     )
     fd = memory_file(data)
     try:
-        matcher = Matcher(["demo"], [entries])
+        matcher = Matcher([MatchList(name="demo")], [entries])
         found = answers(fd, examiner=examiner, matcher=matcher, policy=POLICY, depth=KEY_FRAMES)
         return list(found)
     finally:

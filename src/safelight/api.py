@@ -20,8 +20,6 @@ from safelight.examine import (
 from safelight.matching.load import Sources, load_files
 from safelight.matching.rules import MatchPolicy
 from safelight.model import (
-    DEFAULT_MIN_QUALITY,
-    DEFAULT_RADIUS,
     Algorithm,
     Depth,
     FrameSampling,
@@ -76,8 +74,8 @@ def scan(
     *,
     hashes: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     algorithm: Algorithm | Literal["pdq", "md5", "sha1", "sha256"] | None = None,
-    radius: int = DEFAULT_RADIUS,
-    min_quality: int = DEFAULT_MIN_QUALITY,
+    radius: int | None = None,
+    min_quality: int | None = None,
     mode: HashMode | Literal["exact", "fast"] = HashMode.EXACT,
     video: FrameSampling | Literal["second", "key_frames", "none"] = FrameSampling.SECOND,
     archives: bool = False,
@@ -86,7 +84,8 @@ def scan(
     """Yield the verdict about every file below the paths, against files of hashes.
 
     `hashes`: one or more files of plain lines, CSV or JSON Lines; `algorithm` says what they hold
-    where the file does not (64 hexadecimal digits are taken for PDQ). `video`: which frames are
+    where the file does not (64 hexadecimal digits are taken for PDQ). `radius`, 0 to 64 bits, and
+    `min_quality`, 0 to 100, are 31 and 50 where not given. `video`: which frames are
     hashed. `archives`: look into archives, mails and documents; the results of what is inside come
     before that of the file. `jobs`: files examined at once, one per processor if not given. Results
     come in walk order, those that could not be checked included. Lines that
@@ -100,7 +99,7 @@ def scan(
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     kind = None if algorithm is None else Algorithm(algorithm)
-    loaded = load_files(Sources.of(None, [Path(file) for file in files], kind))
+    loaded = load_files(Sources.of(None, [Path(file) for file in files], kind), policy)
     for warning in loaded.warnings:
         warnings.warn(warning, stacklevel=2)
     roots = outermost(check_roots(paths))

@@ -7,27 +7,47 @@ import one another; this module and `examine_child` (the stages that run togethe
 process) know the order.
 """
 
-from collections.abc import Iterator
-from functools import lru_cache, partial
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import lru_cache
 
+from safelight.clock import utc_now
 from safelight.examine import Examiner
 from safelight.matching.graded import left_out
-from safelight.matching.rules import FAST_SLACK_BITS, MatchPolicy, judge, needs_exact
+from safelight.matching.rules import (
+    FAST_SLACK_BITS,
+    Hit,
+    MatchPolicy,
+    current,
+    judge,
+    needs_exact,
+)
 from safelight.matching.step import Matcher
 from safelight.model import Depth, Examined, HashMode, ItemAnswer, Skipped
 from safelight.sandbox.far import FarFile
 
 
 def answers(
-    fd: int | FarFile, *, examiner: Examiner, matcher: Matcher, policy: MatchPolicy, depth: Depth
+    fd: int | FarFile,
+    *,
+    examiner: Examiner,
+    matcher: Matcher,
+    policy: MatchPolicy,
+    depth: Depth,
+    clock: Callable[[], datetime] = utc_now,
 ) -> Iterator[ItemAnswer]:
     """Yield the verdict about every item in the open file `fd`, which stays open; itself last.
 
     In fast mode whatever is near an entry, or may have drifted further than that mode promises,
     is examined again exactly, so that the distance given is always the exact one. A video of which
-    a key frame is near is looked at again in full, wherever it lies.
+    a key frame is near is looked at again in full, wherever it lies. What a list or entry says
+    counts until its end, by the clock.
     """
-    hits_of_member = lru_cache(maxsize=1)(partial(matcher.hits, policy=policy))
+
+    def hits_of(examined: Examined, slack: int = 0) -> list[Hit]:
+        return current(matcher.hits(examined, policy, slack=slack), clock())
+
+    hits_of_member = lru_cache(maxsize=1)(hits_of)
 
     def is_near(examined: Examined) -> bool:
         return needs_exact(examined, hits_of_member(examined))
@@ -38,15 +58,15 @@ def answers(
         if isinstance(examined, Skipped):
             yield ItemAnswer(
                 members=item.members,
-                answer=left_out(examined, matcher.hits(examined, policy), policy),
+                answer=left_out(examined, hits_of(examined), policy),
             )
             continue
         if item.members:
             hits = hits_of_member(examined)
         else:
-            hits = matcher.hits(examined, policy, slack=slack)
+            hits = hits_of(examined, slack)
             if needs_exact(examined, hits):
                 examined = examiner.examine(fd, depth.exact())
-                hits = matcher.hits(examined, policy)
-        answer = judge(examined, hits, policy)
+                hits = hits_of(examined)
+        answer = judge(examined, hits, policy, matcher.lists)
         yield ItemAnswer(members=item.members, answer=answer, facts=item.facts)

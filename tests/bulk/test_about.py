@@ -39,7 +39,7 @@ def request_(tmp_path: Path) -> ScanRequest:
         inodes=inodes_of([root]),
         result=str(tmp_path / "rows.jsonl"),
         sources=Sources(hashes=(str(hashes),)),
-        policy=MatchPolicy.default(),
+        policy=MatchPolicy(),
         depth=Depth(archives=True),
         fingerprint="f" * 32,
         exhibit=Exhibit(number="2026-117/3", examiner="E4", authority="order 12"),

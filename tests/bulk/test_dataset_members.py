@@ -61,7 +61,7 @@ def test_what_the_rows_tell_goes_with_the_items() -> None:
 
     rows = {b"1.jpg": {"id": "a"}, b"2": {"id": "b"}, b"3": {"id": "c"}}
     items = [item(b"1.jpg", facts={"key": "1"}), item(b"2.png"), item(b"other.jpg"), item()]
-    found = list(with_rows(items, rows, MatchPolicy.default()))
+    found = list(with_rows(items, rows, MatchPolicy()))
     assert [
         (one.members[-1].name if one.members else b"", one.facts, one.answer.verdict.value)
         for one in found

@@ -27,7 +27,7 @@ def request(**changes: object) -> DatasetRequest:
         "layout": Layout.WEBDATASET,
         "format": PartFormat.JSONL,
         "sources": Sources(hashes=("/known.csv",)),
-        "policy": MatchPolicy.default(),
+        "policy": MatchPolicy(),
         "depth": Depth(),
         "fingerprint": "f",
         "environment": {"version": "1", "packages": {"pillow": "12", "av": "16"}, "machine": "x"},

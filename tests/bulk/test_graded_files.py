@@ -45,7 +45,7 @@ ROWS = [
 ]
 
 
-AGAINST = Against(fingerprint="f" * 32, policy=MatchPolicy.default())
+AGAINST = Against(fingerprint="f" * 32, policy=MatchPolicy())
 
 
 def load(paths: list[str], against: Against = AGAINST) -> tuple[Graded | None, list[str]]:
@@ -58,7 +58,7 @@ def write_about(path: Path, **more) -> None:
     about = {
         "form": 1,
         "complete": True,
-        "asked": {"roots": [], "policy": asdict(MatchPolicy.default()), "depth": {}},
+        "asked": {"roots": [], "policy": asdict(MatchPolicy()), "depth": {}},
         "settings": {},
         "matched_against": {"fingerprint": "f" * 32, "files": []},
         "environment": {},
@@ -97,7 +97,7 @@ def grades(graded: Graded | None) -> dict[int, Grade]:
 
 def test_that_nothing_matched_says_nothing_about_other_lists(results: Path):
     other = replace(AGAINST, fingerprint="0" * 32)
-    nearer = replace(AGAINST, policy=replace(MatchPolicy.default(), radius=10))
+    nearer = replace(AGAINST, policy=replace(MatchPolicy(), radius=10))
     for against in (other, nearer):
         graded, (told,) = load([str(results)], against)
         assert grades(graded).keys() == {1, 2, 7}

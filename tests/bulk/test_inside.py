@@ -27,7 +27,7 @@ def judged(kind: str) -> Answer:
         "cut": picture(("truncated",)),
         "locked": NotChecked(code="password_protected", message="locked"),
     }[kind]
-    return judge(examined, [], MatchPolicy.default())
+    return judge(examined, [], MatchPolicy())
 
 
 def picture(flags: tuple[str, ...]) -> ImageHashes:

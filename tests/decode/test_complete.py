@@ -158,7 +158,7 @@ def with_sub_ifd() -> bytes:
 def test_the_preview_in_a_raw_file_is_not_the_picture(data: bytes) -> None:
     result = hashes(data)
     assert result.flags == ("preview_only",)
-    answer = judge(result, [], MatchPolicy.default())
+    answer = judge(result, [], MatchPolicy())
     assert not fully_checked(answer)
     assert answer.reasons[0].startswith("preview_only: ")
 

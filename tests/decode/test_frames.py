@@ -203,7 +203,7 @@ def test_frames_between_that_were_not_looked_at_are_said(kind: str) -> None:
     result = hashes(data)
     assert [frame.number for frame in result.frames] == list(frames_to_take(20))
     assert result.flags == ("pages" if kind == "TIFF" else "animated", "frames_skipped")
-    assert not fully_checked(judge(result, [], MatchPolicy.default()))
+    assert not fully_checked(judge(result, [], MatchPolicy()))
 
 
 def test_many_frames_with_transparency_fit_into_an_answer() -> None:

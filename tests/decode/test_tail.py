@@ -83,7 +83,7 @@ def test_a_file_behind_a_picture(host: str, tail: str) -> None:
     assert "trailing_data" not in alone.flags
     assert set(joined.flags) == {"trailing_data", *alone.flags}
     assert joined.dihedral == alone.dihedral
-    answer = judge(joined, [], MatchPolicy.default())
+    answer = judge(joined, [], MatchPolicy())
     assert not fully_checked(answer)
     assert answer.reasons[0].startswith("trailing_data: ")
 

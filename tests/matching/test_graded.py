@@ -75,7 +75,7 @@ def test_nothing_graded_is_a_mistake():
 def test_the_answer_says_where_it_is_graded_and_what_list_it_is_on(grade: Grade, reason: str):
     skipped = Skipped(digests=digests(1), kind="image", format="png", grade=grade)
     match = Match(list_name="hotline", entry=7, algorithm=Algorithm.MD5, distance=0)
-    answer = left_out(skipped, [Hit(match=match)], MatchPolicy.default())
+    answer = left_out(skipped, [Hit(match=match)], MatchPolicy())
     assert answer.verdict is Verdict.SKIPPED
     assert answer.reasons == (reason, "same_md5: byte for byte the file of entry 7 of list hotline")
     assert answer.matches == (match,)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from safelight.matching import video as video_module
-from safelight.matching.rules import MatchPolicy, fully_checked, judge, needs_exact
+from safelight.matching.rules import MatchList, MatchPolicy, fully_checked, judge, needs_exact
 from safelight.matching.step import Matcher
 from safelight.model import (
     ORIENTATIONS,
@@ -111,7 +111,9 @@ def test_the_shares_are_those_of_vpdq(same):
     query = np.concatenate([query, query[:5]])  # some come twice
     policy = MatchPolicy(radius=31, min_quality=50, video_percent=1)
     expected = brute_force(query, entry, 31)
-    matches = found(Matcher(["demo"], [listed(entry, pictures(9))]), video(query), policy)
+    matches = found(
+        Matcher([MatchList(name="demo")], [listed(entry, pictures(9))]), video(query), policy
+    )
     assert [shares(match) for match in matches] == ([expected] if same else [])
 
 
@@ -122,10 +124,10 @@ def test_frames_of_low_quality_count_on_neither_side():
         np.concatenate([entry, np.zeros((10, 32), np.uint8)]), qualities=[100] * 10 + [0] * 10
     )
     examined = video(query, quality=[100] * 4 + [5] * 16)
-    (match,) = found(Matcher(["demo"], [some]), examined)
+    (match,) = found(Matcher([MatchList(name="demo")], [some]), examined)
     assert shares(match) == (100.0, 40.0)
     black = video(query[4:], quality=5)
-    assert found(Matcher(["demo"], [some]), black) == []
+    assert found(Matcher([MatchList(name="demo")], [some]), black) == []
     answer = judge(black, [], POLICY)
     assert answer.reasons[0].startswith("nothing_compared: no frame of the video")
 
@@ -133,7 +135,9 @@ def test_frames_of_low_quality_count_on_neither_side():
 @pytest.mark.parametrize("turn", range(8))
 def test_a_turned_or_mirrored_copy_is_found_and_named(turn):
     entry = pictures(12)
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(noisy(entry, 10), turn=turn))
+    (match,) = found(
+        Matcher([MatchList(name="demo")], [listed(entry)]), video(noisy(entry, 10), turn=turn)
+    )
     assert match.orientation == ORIENTATIONS[turn]
     assert match.algorithm is Algorithm.VPDQ
     assert shares(match) == (100.0, 100.0)
@@ -147,7 +151,7 @@ def test_a_turned_or_mirrored_copy_is_found_and_named(turn):
 def test_a_short_scene_in_a_long_video_is_found_with_its_times():
     entry = pictures(600)
     query = np.concatenate([pictures(1000), noisy(entry[300:312], 20), pictures(2000)])
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(query))
+    (match,) = found(Matcher([MatchList(name="demo")], [listed(entry)]), video(query))
     assert (match.time, match.frame) == (1000.0, 30_000)
     assert match.video.scenes == (
         Scene(start=1000.0, end=1011.0, list_start=300.0, list_end=311.0),
@@ -158,7 +162,9 @@ def test_a_short_scene_in_a_long_video_is_found_with_its_times():
 def test_several_scenes_in_another_order_are_several():
     entry = pictures(300)
     parts = [entry[200:210], pictures(30), entry[20:40], pictures(30), entry[100:108]]
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(np.concatenate(parts)))
+    (match,) = found(
+        Matcher([MatchList(name="demo")], [listed(entry)]), video(np.concatenate(parts))
+    )
     assert [(scene.start, scene.list_start, scene.list_end) for scene in match.video.scenes] == [
         (0.0, 200.0, 209.0),
         (40.0, 20.0, 39.0),
@@ -171,10 +177,10 @@ def test_a_few_missed_frames_do_not_end_a_scene_but_many_do():
     query[10:30] = entry[50:70]
     for missed in (12, 17, 18, 24):
         query[missed] = pictures(1)[0]
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(query))
+    (match,) = found(Matcher([MatchList(name="demo")], [listed(entry)]), video(query))
     assert match.video.scenes == (Scene(start=10.0, end=29.0, list_start=50.0, list_end=69.0),)
     query[15:22] = pictures(7)
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(query))
+    (match,) = found(Matcher([MatchList(name="demo")], [listed(entry)]), video(query))
     assert [scene.start for scene in match.video.scenes] == [10.0, 22.0]
 
 
@@ -183,7 +189,7 @@ def test_a_copy_that_runs_faster_or_slower_is_one_scene(speed):
     entry = pictures(200)
     seen = [int(20 + second * speed) for second in range(60)]
     query = np.concatenate([pictures(300), entry[seen], pictures(300)])
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(query))
+    (match,) = found(Matcher([MatchList(name="demo")], [listed(entry)]), video(query))
     (scene,) = match.video.scenes
     assert (scene.start, scene.end) == (300.0, 359.0)
     assert (scene.list_start, scene.list_end) == (20.0, seen[-1])
@@ -192,7 +198,7 @@ def test_a_copy_that_runs_faster_or_slower_is_one_scene(speed):
 def test_less_than_a_scene_and_than_the_share_is_no_match():
     entry = pictures(600)
     query = np.concatenate([pictures(300), entry[300:304], pictures(300)])
-    matcher = Matcher(["demo"], [listed(entry)])
+    matcher = Matcher([MatchList(name="demo")], [listed(entry)])
     assert found(matcher, video(query)) == []
     shorter = MatchPolicy(radius=31, min_quality=50, scene_seconds=4.0)
     assert len(found(matcher, video(query), shorter)) == 1
@@ -202,7 +208,7 @@ def test_what_is_scattered_in_another_order_is_no_scene():
     entry = pictures(600)
     query = pictures(600)
     query[::10] = entry[RANDOM.permutation(600)[:60]]
-    assert found(Matcher(["demo"], [listed(entry)]), video(query)) == []
+    assert found(Matcher([MatchList(name="demo")], [listed(entry)]), video(query)) == []
 
 
 def test_what_stands_still_is_one_picture_and_no_scene():
@@ -210,16 +216,18 @@ def test_what_stands_still_is_one_picture_and_no_scene():
     standing = np.concatenate([noisy(logo, 2) for _ in range(60)])
     entry = np.concatenate([pictures(100), np.repeat(logo, 60, axis=0)])
     query = np.concatenate([pictures(300), standing])
-    assert found(Matcher(["demo"], [listed(entry)]), video(query)) == []
+    assert found(Matcher([MatchList(name="demo")], [listed(entry)]), video(query)) == []
     # but where it is all there is of a video, it is the same video
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(np.repeat(logo, 60, axis=0)))
+    (match,) = found(
+        Matcher([MatchList(name="demo")], [listed(entry)]), video(np.repeat(logo, 60, axis=0))
+    )
     assert shares(match) == (100.0, round(100 / 101, 1))
 
 
 def test_a_scene_among_standing_frames_is_found_where_it_is():
     entry = np.concatenate([np.repeat(pictures(1), 30, axis=0), pictures(40)])
     query = np.concatenate([pictures(100), entry[25:45], pictures(100)])
-    (match,) = found(Matcher(["demo"], [listed(entry)]), video(query))
+    (match,) = found(Matcher([MatchList(name="demo")], [listed(entry)]), video(query))
     (scene,) = match.video.scenes
     assert (scene.start, scene.end, scene.list_end) == (100.0, 119.0, 44.0)
     assert scene.list_start == pytest.approx(25.0, abs=1.5)
@@ -228,7 +236,7 @@ def test_a_scene_among_standing_frames_is_found_where_it_is():
 def test_lists_and_entries_are_kept_apart():
     same = pictures(20)
     some = listed(same, same, same[:10], lists=[0, 1, 1])
-    matches = found(Matcher(["one", "two"], [some]), video(same))
+    matches = found(Matcher([MatchList(name="one"), MatchList(name="two")], [some]), video(same))
     assert [(match.list_name, match.entry, shares(match)) for match in matches] == [
         ("one", 1, (100.0, 100.0)),
         ("two", 2, (100.0, 100.0)),
@@ -252,7 +260,9 @@ def test_batches_of_entries_and_their_order_do_not_matter():
         for some in np.array_split(order, 4)
     ]
     query = video(second)
-    assert found(Matcher(["demo"], parts), query) == found(Matcher(["demo"], [whole]), query)
+    assert found(Matcher([MatchList(name="demo")], parts), query) == found(
+        Matcher([MatchList(name="demo")], [whole]), query
+    )
 
 
 # ---- the verdict ----
@@ -261,7 +271,9 @@ def test_batches_of_entries_and_their_order_do_not_matter():
 def test_a_video_that_matches_is_similar_and_says_where():
     entry = pictures(100)
     query = video(np.concatenate([pictures(70), entry[30:50]]))
-    answer = judge(query, Matcher(["demo"], [listed(entry)]).hits(query, POLICY), POLICY)
+    answer = judge(
+        query, Matcher([MatchList(name="demo")], [listed(entry)]).hits(query, POLICY), POLICY
+    )
     assert answer.verdict is Verdict.SIMILAR
     assert answer.reasons == (
         "near_vpdq: 22.2 % of the frames are in the video of entry 1 of list demo, and 20 % of its"
@@ -272,13 +284,13 @@ def test_a_video_that_matches_is_similar_and_says_where():
 
 def test_even_an_equal_video_is_similar_only():
     entry = pictures(30)
-    hits = Matcher(["demo"], [listed(entry)]).hits(video(entry), POLICY)
+    hits = Matcher([MatchList(name="demo")], [listed(entry)]).hits(video(entry), POLICY)
     assert judge(video(entry), hits, POLICY).verdict is Verdict.SIMILAR
 
 
 def test_a_match_of_key_frames_is_looked_at_again():
     entry = pictures(100)
-    matcher = Matcher(["demo"], [listed(entry)])
+    matcher = Matcher([MatchList(name="demo")], [listed(entry)])
     # one key frame in a hundred: too little to be a match, enough to look
     quick = video(
         np.concatenate([pictures(99), entry[40:41]]),
@@ -331,7 +343,9 @@ def pdq(values, qualities=None):
 
 def test_a_picture_on_a_list_is_found_in_a_video():
     query = pictures(50)
-    (match,) = found(Matcher(["demo"], [pdq(noisy(query[20:21], 7))]), video(query, turn=5))
+    (match,) = found(
+        Matcher([MatchList(name="demo")], [pdq(noisy(query[20:21], 7))]), video(query, turn=5)
+    )
     assert (match.algorithm, match.distance, match.orientation) == (
         Algorithm.PDQ,
         7,
@@ -345,7 +359,7 @@ def test_pictures_near_to_every_frame_of_a_long_video_take_little_memory():
     query = video(noisy(np.repeat(one, 400, axis=0), 8))
     entries = noisy(np.repeat(one, 3000, axis=0), 8)
     entries[5] = np.frombuffer(bytes.fromhex(query.frames[321].pdq), np.uint8)
-    matcher = Matcher(["demo"], [pdq(entries)])
+    matcher = Matcher([MatchList(name="demo")], [pdq(entries)])
     tracemalloc.start()
     try:
         matches = found(matcher, query)
@@ -359,7 +373,7 @@ def test_pictures_near_to_every_frame_of_a_long_video_take_little_memory():
 
 def test_a_picture_equal_to_a_frame_is_known():
     query = pictures(9)
-    matcher = Matcher(["demo"], [pdq(query[3:4])])
+    matcher = Matcher([MatchList(name="demo")], [pdq(query[3:4])])
     answer = judge(video(query), matcher.hits(video(query), POLICY), POLICY)
     assert answer.verdict is Verdict.KNOWN
     assert answer.reasons == ("same_pdq: the PDQ hash is that of entry 1 of list demo, at 0:03",)
@@ -367,15 +381,22 @@ def test_a_picture_equal_to_a_frame_is_known():
 
 def test_black_frames_match_no_picture():
     black = np.zeros((1, 32), np.uint8)
-    assert found(Matcher(["demo"], [pdq(black, [0])]), video(black, quality=0)) == []
-    assert found(Matcher(["demo"], [pdq(noisy(black, 2), [0])]), video(black, quality=60)) == []
+    assert (
+        found(Matcher([MatchList(name="demo")], [pdq(black, [0])]), video(black, quality=0)) == []
+    )
+    assert (
+        found(
+            Matcher([MatchList(name="demo")], [pdq(noisy(black, 2), [0])]), video(black, quality=60)
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize("turn", [0, 3])
 def test_a_screenshot_of_a_listed_video_is_found_with_its_time_there(turn):
     entry = pictures(90)
     examined = picture(noisy(entry[75:76], 12)[0], turn=turn)
-    matcher = Matcher(["demo"], [listed(pictures(20), entry)])
+    matcher = Matcher([MatchList(name="demo")], [listed(pictures(20), entry)])
     hits = matcher.hits(examined, POLICY)
     (match,) = [hit.match for hit in hits]
     assert (match.entry, match.algorithm, match.distance) == (2, Algorithm.VPDQ, 12)
@@ -394,18 +415,23 @@ def test_a_screenshot_of_a_listed_video_is_found_with_its_time_there(turn):
 def test_the_stored_pixels_of_a_picture_are_looked_for_in_videos_too():
     entry = pictures(9)
     stored = tuple(bytes(value).hex() for value in [entry[4], *pictures(7)])
-    (match,) = found(Matcher(["demo"], [listed(entry)]), picture(pictures(1)[0], stored=stored))
+    (match,) = found(
+        Matcher([MatchList(name="demo")], [listed(entry)]), picture(pictures(1)[0], stored=stored)
+    )
     assert match.video.scenes[0].list_start == 4.0
 
 
 def test_a_picture_of_low_quality_is_not_looked_for_in_videos():
     entry = pictures(9)
-    assert found(Matcher(["demo"], [listed(entry)]), picture(entry[0], quality=49)) == []
+    assert (
+        found(Matcher([MatchList(name="demo")], [listed(entry)]), picture(entry[0], quality=49))
+        == []
+    )
 
 
 def test_a_bare_hash_is_looked_for_in_videos():
     entry = pictures(9)
-    matcher = Matcher(["demo"], [listed(entry), pdq(entry[2:3])])
+    matcher = Matcher([MatchList(name="demo")], [listed(entry), pdq(entry[2:3])])
     hits = matcher.hash_hits(Algorithm.PDQ, entry[2].tobytes(), POLICY)
     assert [(hit.match.algorithm, hit.match.distance) for hit in hits] == [
         (Algorithm.PDQ, 0),
@@ -420,7 +446,7 @@ def test_classes_are_told_across_batches():
         ids=np.full(9, 7, np.int64),
     )
     third = replace(listed(pictures(9)), ids=np.full(9, 8, np.int64))
-    matcher = Matcher(["demo"], [first, second, third])
+    matcher = Matcher([MatchList(name="demo")], [first, second, third])
     for part, name in ((first, "A1"), (second, "B2"), (third, "")):
         assert [match.their_class for match in found(matcher, video(part.values))] == [name]
 
@@ -429,7 +455,7 @@ def test_all_videos_of_a_list_are_told_though_they_share_a_scene():
     shared = pictures(10)
     videos = [np.concatenate([pictures(20), shared, pictures(20)]) for _ in range(50)]
     query = video(np.concatenate([pictures(40), shared, pictures(40)]))
-    matches = found(Matcher(["demo"], [listed(*videos)]), query)
+    matches = found(Matcher([MatchList(name="demo")], [listed(*videos)]), query)
     assert sorted(match.entry for match in matches) == list(range(1, 51))
     scenes = set(itertools.chain.from_iterable(match.video.scenes for match in matches))
     assert scenes == {Scene(start=40.0, end=49.0, list_start=20.0, list_end=29.0)}
@@ -450,22 +476,22 @@ def test_a_flood_leaves_both_shares_and_all_matches_as_they_are(flood):
     near = noisy(np.repeat(one, 20, axis=0), 8)
     query = np.concatenate([one, pictures(19)])
     some = listed(near, np.concatenate([near[:12], pictures(12)]), query, pictures(9))
-    before = found(Matcher(["demo"], [some]), video(query, turn=3))
+    before = found(Matcher([MatchList(name="demo")], [some]), video(query, turn=3))
     assert {match.entry: shares(match) for match in before} == {
         1: (5.0, 100.0),
         2: (5.0, 50.0),
         3: (100.0, 100.0),
     }
     shot = picture(one[0], turn=6)
-    picture_before = found(Matcher(["demo"], [some]), shot)
+    picture_before = found(Matcher([MatchList(name="demo")], [some]), shot)
     flood()
-    after = found(Matcher(["demo"], [some]), video(query, turn=3))
+    after = found(Matcher([MatchList(name="demo")], [some]), video(query, turn=3))
     # which of twenty like places one frame is said to be at may differ
     assert [replace(match, video=None) for match in after] == [
         replace(match, video=None) for match in before
     ]
     assert list(map(shares, after)) == list(map(shares, before))
-    assert found(Matcher(["demo"], [some]), shot) == picture_before
+    assert found(Matcher([MatchList(name="demo")], [some]), shot) == picture_before
     assert {match.entry: shares(match)[1] for match in picture_before} == {
         1: 100.0,
         2: 50.0,
@@ -478,10 +504,10 @@ def test_a_scene_that_a_flood_hides_is_told_all_the_same(flood):
     # each picture of the scene comes once more elsewhere, the other way round and nearer
     there = np.concatenate([noisy(shown, 12), pictures(80), shown[::-1], pictures(80)])
     query = np.concatenate([pictures(90), shown])
-    (before,) = found(Matcher(["demo"], [listed(there)]), video(query))
+    (before,) = found(Matcher([MatchList(name="demo")], [listed(there)]), video(query))
     assert before.video.scenes == (Scene(start=90.0, end=95.0, list_start=0.0, list_end=5.0),)
     flood()
-    (match,) = found(Matcher(["demo"], [listed(there)]), video(query))
+    (match,) = found(Matcher([MatchList(name="demo")], [listed(there)]), video(query))
     assert shares(match) == shares(before)
     (scene,) = match.video.scenes
     assert (scene.start, scene.end) == (90.0, 95.0)

@@ -7,13 +7,16 @@ from safelight.errors import BadInput
 from safelight.matching.rules import (
     PARTIAL,
     Hit,
+    MatchList,
     MatchPolicy,
+    Nearness,
     Standing,
     best_per_entry,
     clock,
     fully_checked,
     judge,
     needs_exact,
+    not_widened,
 )
 from safelight.model import (
     Algorithm,
@@ -62,9 +65,10 @@ def hit(
     entry=1,
     list_name="demo",
     standing=Standing.COUNTS,
+    near=Nearness(),  # noqa: B008 - frozen
 ):
     match = Match(list_name=list_name, entry=entry, algorithm=algorithm, distance=distance)
-    return Hit(match=match, quality=quality, standing=standing)
+    return Hit(match=match, quality=quality, standing=standing, near=near)
 
 
 def movie(flags=(), qualities=(100,)):
@@ -365,3 +369,80 @@ def test_a_policy_for_videos_that_cannot_work_is_refused(percent, seconds):
 def test_a_policy_that_cannot_work_is_refused(radius, min_quality):
     with pytest.raises(BadInput, match="cannot be used"):
         MatchPolicy(radius=radius, min_quality=min_quality)
+
+
+@pytest.mark.parametrize(
+    ("asked", "near"),
+    [
+        (MatchPolicy(), Nearness(radius=20, min_quality=60)),
+        (MatchPolicy(radius=8), Nearness(radius=8, min_quality=60)),
+        (MatchPolicy(radius=0, min_quality=100), Nearness(radius=0, min_quality=100)),
+        # a request never widens what a list says
+        (MatchPolicy(radius=64, min_quality=0), Nearness(radius=20, min_quality=60)),
+    ],
+)
+def test_a_request_narrows_a_list_and_never_widens_it(asked, near):
+    assert MatchList(name="demo", radius=20, min_quality=60).within(asked) == near
+
+
+def test_who_asks_for_more_than_a_list_gives_is_told():
+    lists = [MatchList(name="a", radius=20, min_quality=60), MatchList(name="b", radius=31)]
+    assert not_widened(lists, MatchPolicy()) == []
+    assert not_widened(lists, MatchPolicy(radius=20, min_quality=60)) == []
+    assert not_widened(lists, MatchPolicy(radius=30, min_quality=55)) == [
+        "list a compares within 20 bits, as it says; a request can ask for fewer, not for 30.",
+        "list a compares hashes of quality 60 and more, as it says; a request can ask for more, not"
+        " for 55.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("quality", "reasons"),
+    [
+        (70, ()),
+        (
+            55,
+            ("low_quality: PDQ quality 55 is below 60, compared for equality only with strict",),
+        ),
+        (49, ("low_quality: PDQ quality 49 is below 50, compared for equality only",)),
+    ],
+)
+def test_a_quality_may_be_enough_for_one_list_and_not_for_another(quality, reasons):
+    lists = [MatchList(name="strict", min_quality=60), MatchList(name="usual")]
+    assert judge(picture(quality=quality), [], MatchPolicy(), lists).reasons == reasons
+
+
+def test_a_video_must_be_good_enough_for_every_list():
+    lists = [MatchList(name="strict", min_quality=60), MatchList(name="usual")]
+    assert fully_checked(judge(movie(qualities=(60,)), [], MatchPolicy(), lists))
+    assert not fully_checked(judge(movie(qualities=(59,)), [], MatchPolicy(), lists))
+    assert fully_checked(judge(movie(qualities=(59,)), [], MatchPolicy(), lists[1:]))
+    assert not fully_checked(judge(movie(qualities=(59,)), [], MatchPolicy(min_quality=60)))
+
+
+@pytest.mark.parametrize(
+    ("near", "verdict", "reason"),
+    [
+        # the quality that the list asks for decides, not another list's
+        (
+            Nearness(min_quality=20),
+            Verdict.KNOWN,
+            "same_pdq: the PDQ hash is that of entry 1 of list demo",
+        ),
+        (
+            Nearness(min_quality=40),
+            Verdict.SIMILAR,
+            "same_pdq_low_quality: the PDQ hash is that of entry 1 of list demo, but at quality 30"
+            " it says little",
+        ),
+    ],
+)
+def test_a_hit_is_judged_by_what_its_list_says(near, verdict, reason):
+    lists = [MatchList(name="demo", min_quality=near.min_quality)]
+    answer = judge(picture(quality=30), [hit(quality=30, near=near)], MatchPolicy(), lists)
+    assert (answer.verdict, answer.reasons[0]) == (verdict, reason)
+
+
+def test_the_radius_in_a_reason_is_that_of_the_list():
+    (reason,) = judge(picture(), [hit(4, near=Nearness(radius=9))], MatchPolicy()).reasons
+    assert reason == "near_pdq: 4 of 256 bits from entry 1 of list demo (radius 9)"

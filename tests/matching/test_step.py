@@ -1,19 +1,21 @@
 """Searching loaded lists: orientations, frames, stored pixels, qualities, digests."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from pictures import hashes, saved
 from PIL import Image
 
-from safelight.matching.rules import MatchPolicy, Standing, judge
+from safelight.matching.rules import MatchList, MatchPolicy, Standing, current, judge
 from safelight.matching.step import Matcher
 from safelight.model import (
     ORIENTATIONS,
     Algorithm,
     Digests,
     EntryArrays,
+    EntryFlag,
     FrameHashes,
     HashMode,
     ImageHashes,
@@ -75,7 +77,9 @@ def matches(matcher, examined, policy=POLICY, **options):
 
 @pytest.mark.parametrize("turn", range(8))
 def test_each_orientation_is_searched_and_named(turn):
-    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [flipped(HASHES[turn], 5)], [42])])
+    matcher = Matcher(
+        [MatchList(name="demo")], [entries(Algorithm.PDQ, [flipped(HASHES[turn], 5)], [42])]
+    )
     assert matches(matcher, picture(frame())) == [
         Match(
             list_name="demo",
@@ -88,7 +92,7 @@ def test_each_orientation_is_searched_and_named(turn):
 
 
 def test_the_stored_pixels_are_searched_too():
-    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [HASHES[9]], [1])])
+    matcher = Matcher([MatchList(name="demo")], [entries(Algorithm.PDQ, [HASHES[9]], [1])])
     turned = frame(stored=hexes(HASHES[8:16]))
     (match,) = matches(matcher, picture(turned))
     assert (match.distance, match.orientation) == (0, "rot90")
@@ -107,7 +111,9 @@ def test_the_stored_pixels_are_searched_too():
     ],
 )
 def test_the_stored_pixels_have_a_quality_of_their_own(bits, quality, stored_quality, verdict):
-    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [flipped(HASHES[9], bits)], [1])])
+    matcher = Matcher(
+        [MatchList(name="demo")], [entries(Algorithm.PDQ, [flipped(HASHES[9], bits)], [1])]
+    )
     stored = hexes(HASHES[8:16])
     examined = picture(frame(quality=quality, stored=stored, stored_quality=stored_quality))
     assert judge(examined, matcher.hits(examined, POLICY), POLICY).verdict is verdict
@@ -121,7 +127,7 @@ def test_a_drawing_in_the_transparency_is_not_known_by_its_flat_colours():
     examined = hashes(saved(drawing, "PNG"))
     (only,) = examined.frames
     assert (only.quality, only.stored, only.stored_quality) == (100, ("0" * 64,) * 8, 0)
-    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [bytes(32)], [1])])
+    matcher = Matcher([MatchList(name="demo")], [entries(Algorithm.PDQ, [bytes(32)], [1])])
     answer = judge(examined, matcher.hits(examined, POLICY), POLICY)
     assert answer.verdict is Verdict.SIMILAR
     (reason,) = answer.reasons
@@ -129,14 +135,14 @@ def test_a_drawing_in_the_transparency_is_not_known_by_its_flat_colours():
 
 
 def test_of_equal_hits_the_one_of_better_quality_counts():
-    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [HASHES[0]], [1])])
+    matcher = Matcher([MatchList(name="demo")], [entries(Algorithm.PDQ, [HASHES[0]], [1])])
     examined = picture(frame(0, quality=10), frame(7, quality=90))
     (hit,) = matcher.hits(examined, POLICY)
     assert (hit.match.frame, hit.quality) == (7, 90)
 
 
 def test_the_nearest_of_several_frames_counts():
-    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [HASHES[0]], [1])])
+    matcher = Matcher([MatchList(name="demo")], [entries(Algorithm.PDQ, [HASHES[0]], [1])])
     far = frame(0, dihedral=(bytes(flipped(HASHES[0], 9)).hex(),) * 8)
     near = frame(7, dihedral=(bytes(flipped(HASHES[0], 2)).hex(),) * 8)
     (match,) = matches(matcher, picture(far, near))
@@ -148,7 +154,9 @@ def test_the_nearest_of_several_frames_counts():
     [(31, 31, 0, True), (32, 31, 0, False), (32, 31, 10, True), (1, 0, 0, False)],
 )
 def test_the_radius_is_inclusive(bits, radius, slack, found):
-    matcher = Matcher(["demo"], [entries(Algorithm.PDQ, [flipped(HASHES[0], bits)], [1])])
+    matcher = Matcher(
+        [MatchList(name="demo")], [entries(Algorithm.PDQ, [flipped(HASHES[0], bits)], [1])]
+    )
     policy = MatchPolicy(radius=radius, min_quality=50)
     assert bool(matches(matcher, picture(frame()), policy, slack=slack)) is found
 
@@ -167,12 +175,19 @@ def test_the_radius_is_inclusive(bits, radius, slack, found):
 )
 def test_low_quality_is_compared_for_equality_only(bits, frame_quality, entry_quality, found):
     some = entries(Algorithm.PDQ, [flipped(HASHES[0], bits)], [1], qualities=[entry_quality])
-    assert bool(matches(Matcher(["demo"], [some]), picture(frame(quality=frame_quality)))) is found
+    assert (
+        bool(
+            matches(
+                Matcher([MatchList(name="demo")], [some]), picture(frame(quality=frame_quality))
+            )
+        )
+        is found
+    )
 
 
 def test_entries_keep_their_list_across_batches():
     matcher = Matcher(
-        ["one", "two"],
+        [MatchList(name="one"), MatchList(name="two")],
         [
             entries(Algorithm.PDQ, HASHES[:2], [10, 11], lists=[1, 0]),
             entries(Algorithm.PDQ, HASHES[2:3], [12], lists=[1]),
@@ -187,7 +202,7 @@ def test_entries_keep_their_list_across_batches():
 def test_digests_match_when_equal_even_for_an_undecoded_file(algorithm):
     values = [RANDOM.bytes(algorithm.size) for _ in range(50)]
     values.append(values[3][:-1] + b"\0")  # same first bytes, another digest
-    matcher = Matcher(["demo"], [entries(algorithm, values, range(51))])
+    matcher = Matcher([MatchList(name="demo")], [entries(algorithm, values, range(51))])
     sizes = {"md5": 16, "sha1": 20, "sha256": 32}
     texts = {name: "ff" * size for name, size in sizes.items()}
     texts[algorithm.value] = values[3].hex()
@@ -206,23 +221,110 @@ def test_nothing_loaded_matches_nothing():
 
 
 def test_every_hit_says_what_its_list_is_for():
-    same = [entries(Algorithm.PDQ, HASHES[:1], [number], lists=[number]) for number in range(4)]
+    same = [entries(Algorithm.PDQ, HASHES[:1], [number], lists=[number]) for number in range(3)]
     matcher = Matcher(
-        ["plain", "seen", "ignored", "both"],
+        [
+            MatchList(name="plain"),
+            MatchList(name="seen", standing=Standing.OBSERVED),
+            MatchList(name="ignored", standing=Standing.IGNORE),
+        ],
         same,
-        observed=frozenset({"seen", "both"}),
-        ignore=frozenset({"ignored", "both"}),
     )
     hits = matcher.hits(picture(frame()), POLICY)
     assert {hit.match.list_name: hit.standing for hit in hits} == {
         "plain": Standing.COUNTS,
         "seen": Standing.OBSERVED,
         "ignored": Standing.IGNORE,
-        "both": Standing.OBSERVED,
     }
     answer = judge(picture(frame()), hits, POLICY)
     assert [match.list_name for match in answer.matches] == ["plain"]
-    assert [match.list_name for match in answer.observed] == ["both", "seen"]
+    assert [match.list_name for match in answer.observed] == ["seen"]
+
+
+def near_to(bits, count=1, **facts):
+    """Entries so many bits from the first hash, one of each list."""
+    some = entries(Algorithm.PDQ, [flipped(HASHES[0], bits)] * count, range(count), range(count))
+    return replace(some, **facts)
+
+
+@pytest.mark.parametrize(
+    ("asked", "found"),
+    [
+        # each list says for itself what is near
+        (MatchPolicy(), ["wide", "usual"]),
+        # a request narrows it for all of them
+        (MatchPolicy(radius=20), ["wide", "usual"]),
+        (MatchPolicy(radius=19), []),
+        # and widens it for none
+        (MatchPolicy(radius=64), ["wide", "usual"]),
+    ],
+)
+def test_every_list_has_its_own_radius(asked, found):
+    lists = [
+        MatchList(name="wide", radius=40),
+        MatchList(name="narrow", radius=10),
+        MatchList(name="usual"),
+    ]
+    hits = Matcher(lists, [near_to(20, 3)]).hits(picture(frame()), asked)
+    assert sorted(hit.match.list_name for hit in hits) == sorted(found)
+    assert {hit.near.radius for hit in hits} == {
+        one.within(asked).radius for one in lists if one.name in found
+    }
+    bare = Matcher(lists, [near_to(20, 3)]).hash_hits(Algorithm.PDQ, bytes(HASHES[0]), asked)
+    assert sorted(hit.match.list_name for hit in bare) == sorted(found)
+
+
+@pytest.mark.parametrize(
+    ("asked", "quality", "found"),
+    [
+        (None, 60, ["usual"]),
+        (None, 30, []),
+        (None, 80, ["strict", "usual"]),
+        (70, 60, []),
+        (10, 30, []),  # a request cannot lower what a list says
+    ],
+)
+def test_every_list_has_its_own_least_quality(asked, quality, found):
+    lists = [MatchList(name="strict", min_quality=80), MatchList(name="usual")]
+    policy = MatchPolicy(min_quality=asked)
+    hits = Matcher(lists, [near_to(2, 2)]).hits(picture(frame(quality=quality)), policy)
+    assert sorted(hit.match.list_name for hit in hits) == found
+
+
+@pytest.mark.parametrize(("bits", "found"), [(0, True), (1, False)])
+def test_an_entry_may_match_only_where_it_is_equal(bits, found):
+    some = near_to(bits, flags=np.array([EntryFlag.EXACT_ONLY], np.uint8))
+    hits = Matcher([MatchList(name="demo")], [some]).hits(picture(frame()), POLICY)
+    assert [hit.exact_only for hit in hits] == [True] * found
+
+
+def test_an_observed_entry_is_told_and_no_more():
+    some = near_to(3, 2, lists=np.zeros(2, np.int32), flags=np.array([1, 0], np.uint8))
+    hits = Matcher([MatchList(name="demo")], [some]).hits(picture(frame()), POLICY)
+    answer = judge(picture(frame()), hits, POLICY)
+    assert [match.entry for match in answer.observed] == [0]
+    assert [match.entry for match in answer.matches] == [1]
+
+
+@pytest.mark.parametrize(
+    ("of_list", "of_entry", "until"),
+    [
+        (None, None, None),
+        (None, 2000, 2000),
+        (1000, None, 1000),
+        (1000, 2000, 1000),
+        (3000, 2000, 2000),
+    ],
+)
+def test_what_has_ended_no_longer_counts(of_list, of_entry, until):
+    never = np.iinfo(np.int64).max
+    some = near_to(3, until=np.array([of_entry or never], np.int64))
+    matcher = Matcher([MatchList(name="demo", until=of_list)], [some])
+    hits = matcher.hits(picture(frame()), POLICY)
+    assert [hit.until for hit in hits] == [until]
+    last, after = (datetime.fromtimestamp((until or 9e9) + more, UTC) for more in (-1, 0))
+    assert current(hits, last) == hits
+    assert current(hits, after) == ([] if until else hits)
 
 
 def test_the_class_of_an_entry_is_told():
@@ -231,7 +333,7 @@ def test_the_class_of_an_entry_is_told():
     more = replace(
         entries(Algorithm.MD5, [bytes(16)], [3]), classes=np.zeros(1, np.int32), class_names=("C",)
     )
-    found = matches(Matcher(["demo"], [some, told, more]), picture(frame()))
+    found = matches(Matcher([MatchList(name="demo")], [some, told, more]), picture(frame()))
     assert [(match.entry, match.their_class) for match in found] == [(3, "C"), (1, ""), (2, "")]
-    found = matches(Matcher(["demo"], [told]), picture(frame()))
+    found = matches(Matcher([MatchList(name="demo")], [told]), picture(frame()))
     assert [(match.entry, match.their_class) for match in found] == [(1, "A2"), (2, "")]

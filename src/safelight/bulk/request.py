@@ -13,7 +13,7 @@ from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm, Depth
 from safelight.settings import PREFIX, Settings
 
-VERSION = 4
+VERSION = 5
 
 # Settings that change no row.
 _NO_MATTER = frozenset(

@@ -18,7 +18,7 @@ from safelight.errors import ListNotFound
 from safelight.examine import Examiner
 from safelight.files import show_path
 from safelight.matching.load import Sources, load_lists
-from safelight.matching.rules import MatchPolicy, fully_checked
+from safelight.matching.rules import AS_LISTED, fully_checked
 from safelight.matching.step import Matcher
 from safelight.model import (
     Algorithm,
@@ -59,7 +59,7 @@ def command() -> None:
     private_home(settings)
     say("Making ordinary pictures: computed landscapes, changed copies, strangers, broken files.")
     folders = make_demo(settings.home / DEMO)
-    policy = MatchPolicy.default()
+    policy = AS_LISTED
     with examiner_for(settings, jobs=0) as (examiner, jobs):
         matcher = _demo_list(settings, folders.originals, examiner, jobs)
         say(f"Hash list “{DEMO}”: {len(matcher)} hashes of the originals.")

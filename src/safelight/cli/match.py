@@ -16,7 +16,6 @@ from safelight.cli.work import load_matcher
 from safelight.connectors.hash_files import parse_hash
 from safelight.matching.load import Sources
 from safelight.matching.rules import Hit, MatchPolicy, Standing
-from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS
 from safelight.settings import load_settings
 
 EPILOG = """\b
@@ -40,8 +39,8 @@ def command(
     lists: ListOption = None,
     hash_files: HashesOption = None,
     algorithm: AlgorithmOption = None,
-    radius: RadiusOption = DEFAULT_RADIUS,
-    min_quality: QualityOption = DEFAULT_MIN_QUALITY,
+    radius: RadiusOption = None,
+    min_quality: QualityOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Look up hashes: PDQ within the radius, MD5, SHA-1 and SHA-256 where equal.
@@ -51,7 +50,7 @@ def command(
     policy = MatchPolicy(radius=radius, min_quality=min_quality)
     queries = [(text, parse_hash(text)) for text in hashes]
     sources = Sources.of(lists, hash_files, algorithm)
-    matcher = load_matcher(load_settings(), sources).matcher
+    matcher = load_matcher(load_settings(), sources, policy).matcher
     found = [
         (text, hit)
         for text, values in queries

@@ -34,14 +34,23 @@ AlgorithmOption = Annotated[
     ),
 ]
 RadiusOption = Annotated[
-    int, typer.Option("--radius", metavar="BITS", help="How many of 256 bits may differ, 0 to 64.")
+    int | None,
+    typer.Option(
+        "--radius",
+        metavar="BITS",
+        help="How many of 256 bits may differ, 0 to 64; of a list never more than it says itself."
+        "  [default: what each list says; 31 with --hashes]",
+        show_default=False,
+    ),
 ]
 QualityOption = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--min-quality",
         metavar="0-100",
-        help="PDQ hashes of lower quality are only compared as equal.",
+        help="PDQ hashes of lower quality are only compared as equal; of a list never less than it"
+        " says itself.  [default: what each list says; 50 with --hashes]",
+        show_default=False,
     ),
 ]
 ModeOption = Annotated[

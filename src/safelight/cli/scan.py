@@ -52,8 +52,6 @@ from safelight.matching.rules import (
     MatchPolicy,
 )
 from safelight.model import (
-    DEFAULT_MIN_QUALITY,
-    DEFAULT_RADIUS,
     Depth,
     FrameSampling,
     HashMode,
@@ -102,8 +100,8 @@ def command(
     lists: ListOption = None,
     hashes: HashesOption = None,
     algorithm: AlgorithmOption = None,
-    radius: RadiusOption = DEFAULT_RADIUS,
-    min_quality: QualityOption = DEFAULT_MIN_QUALITY,
+    radius: RadiusOption = None,
+    min_quality: QualityOption = None,
     mode: ModeOption = HashMode.EXACT,
     video: VideoOption = FrameSampling.SECOND,
     archives: ArchivesOption = False,

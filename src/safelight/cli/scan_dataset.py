@@ -65,7 +65,7 @@ def audit(
     local = [os.fsencode(root) for root in roots if not is_remote(root)]
     refuse_inside(local, options.result, "the result's folder")
     manifest = manifest_of(options.manifest)
-    loaded = load_matcher(settings, sources)
+    loaded = load_matcher(settings, sources, policy)
     request = DatasetRequest(
         roots=roots,
         manifest=manifest,

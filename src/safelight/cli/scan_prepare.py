@@ -75,7 +75,7 @@ def begin(settings: Settings, asked: Asked) -> Prepared:
     if asked.result is not None:
         refuse_inside(asked.roots, asked.result, "the results file")
         refuse_existing(asked.result.absolute())
-    loaded = load_matcher(settings, asked.sources)  # before anything is made on disk
+    loaded = load_matcher(settings, asked.sources, asked.policy)  # before anything is made on disk
     against = Against(fingerprint=loaded.fingerprint, policy=asked.policy)
     graded = load_graded(asked.graded, against, _warn)
     private_home(settings)
@@ -118,7 +118,7 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
     try:
         request = state.request
         request.check_limits(settings)
-        loaded = load_matcher(settings, request.sources)
+        loaded = load_matcher(settings, request.sources, request.policy)
         against = Against(fingerprint=request.fingerprint, policy=request.policy)
         graded = load_graded(request.graded, against, _warn)
         if graded is not None and graded.fingerprint != request.graded_fingerprint:

@@ -11,6 +11,7 @@ from safelight.errors import SafelightError
 from safelight.examine import Examiner, examine_limits, make_pool
 from safelight.files import make_private_folder
 from safelight.matching.load import Loaded, Sources, load_files, load_lists
+from safelight.matching.rules import MatchPolicy
 from safelight.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,16 +54,19 @@ def note_matches(settings: Settings, counts: Mapping[int, int]) -> None:
         say(f"warning: how often each entry matched could not be noted: {exc}")
 
 
-def load_matcher(settings: Settings, sources: Sources) -> Loaded:
+def load_matcher(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
     """Load what to match against. Hash files need no database; lists open it and let go again."""
-    loaded = load_files(sources) if sources.hashes else _from_database(settings, sources)
+    if sources.hashes:
+        loaded = load_files(sources, policy)
+    else:
+        loaded = _from_database(settings, sources, policy)
     for warning in loaded.warnings:
         say(f"warning: {warning}")
     return loaded
 
 
-def _from_database(settings: Settings, sources: Sources) -> Loaded:
+def _from_database(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
     from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
 
     with open_app(settings) as app, app.transaction() as tx:
-        return load_lists(tx, sources, now=utc_now())
+        return load_lists(tx, sources, policy, now=utc_now())

@@ -15,8 +15,18 @@ from safelight.connectors.hash_files import not_all_pdq, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.content import ListContents
-from safelight.matching.step import Matcher
-from safelight.model import PDQ_BITS, PDQ_BYTES, Algorithm, EntryArrays, HashRow, RejectedRow
+from safelight.matching.rules import AS_LISTED, MatchList, MatchPolicy, Standing, not_widened
+from safelight.matching.step import Matcher, rows_of
+from safelight.model import (
+    DEFAULT_MIN_QUALITY,
+    DEFAULT_RADIUS,
+    PDQ_BITS,
+    PDQ_BYTES,
+    Algorithm,
+    EntryArrays,
+    HashRow,
+    RejectedRow,
+)
 
 if TYPE_CHECKING:  # hash files need no database, so that SQLAlchemy is not loaded for them
     from safelight.store.transaction import Transaction
@@ -65,6 +75,8 @@ class ListFacts:
     change: int  # of the list; 0: a hash file
     entries: int
     digest: str
+    radius: int
+    min_quality: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,11 +112,26 @@ class _Named:
     change: int = 0
     is_observed: bool = False
     is_ignored: bool = False
+    radius: int = DEFAULT_RADIUS
+    min_quality: int = DEFAULT_MIN_QUALITY
+    until: int | None = None
+
+    def to_match(self) -> MatchList:
+        """The list as matching knows it."""
+        standing = Standing.IGNORE if self.is_ignored else Standing.COUNTS
+        return MatchList(
+            name=self.name,
+            standing=Standing.OBSERVED if self.is_observed else standing,
+            radius=self.radius,
+            min_quality=self.min_quality,
+            until=self.until,
+        )
 
 
-def load_files(sources: Sources) -> Loaded:
+def load_files(sources: Sources, policy: MatchPolicy = AS_LISTED) -> Loaded:
     """Load hash files. An entry's number is the line it stands on.
 
+    A file does not say how near is near: what the request asks counts, or else the defaults.
     Raises BadPath or BadHashFile; lines that are no hash are told in the warnings. Hashes of 64
     digits that the file does not name are matched as PDQ and as SHA-256.
     """
@@ -124,11 +151,25 @@ def load_files(sources: Sources) -> Loaded:
         unread += accepted.rejected
     names = _names(sources.hashes)
     warnings += [_doubt(names[number]) for number in _doubtful(guesses)]
-    return _loaded([_Named(name=name) for name in names], arrays, guesses, warnings, unread=unread)
+    named = [_of_file(name, policy) for name in names]
+    return _loaded(named, arrays, guesses, warnings, unread=unread)
 
 
-def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
-    """Load hash lists from the database; those named must be usable, else NotPermitted."""
+def _of_file(name: str, policy: MatchPolicy) -> _Named:
+    return _Named(
+        name=name,
+        radius=DEFAULT_RADIUS if policy.radius is None else policy.radius,
+        min_quality=DEFAULT_MIN_QUALITY if policy.min_quality is None else policy.min_quality,
+    )
+
+
+def load_lists(
+    tx: "Transaction", sources: Sources, policy: MatchPolicy = AS_LISTED, *, now: datetime
+) -> Loaded:
+    """Load hash lists from the database; those named must be usable, else NotPermitted.
+
+    A list that gives less than `policy` asks for is told of in the warnings.
+    """
     # Here, not above: whoever has a transaction has loaded the store already.
     from safelight.store.entry_arrays import entries_for_matching  # noqa: PLC0415
     from safelight.store.lists import lists_for_matching  # noqa: PLC0415
@@ -152,15 +193,17 @@ def load_lists(tx: "Transaction", sources: Sources, *, now: datetime) -> Loaded:
             change=one.change,
             is_observed=one.state == "observe",
             is_ignored=one.meaning == "ignore",
+            until=None if one.expires_at is None else int(one.expires_at.timestamp()),
         )
         for one in lists
     ]
+    reasons = [*reasons, *not_widened([one.to_match() for one in named], policy)]
     arrays = entries_for_matching(tx, [one.id for one in lists])
     guesses = []
     if (pdq := arrays.get(Algorithm.PDQ)) is not None:
         for number in _doubtful([pdq]):
             rows = pdq.lists == number
-            guesses.append(replace(_rows(pdq, rows), algorithm=Algorithm.SHA256))
+            guesses.append(replace(rows_of(pdq, rows), algorithm=Algorithm.SHA256))
             reasons = [*reasons, _doubt(named[number].name)]
     return _loaded(named, list(arrays.values()), guesses, reasons)
 
@@ -190,10 +233,10 @@ def _loaded(
         )
     observed = frozenset(one.name for one in lists if one.is_observed)
     ignore = frozenset(one.name for one in lists if one.is_ignored)
-    told = [f"{facts.name} {facts.digest}" for facts in about]
+    told = [f"{facts.name} {facts.digest} {facts.radius} {facts.min_quality}" for facts in about]
     told += [*sorted(observed), *sorted(ignore)]
     return Loaded(
-        matcher=Matcher(names, [*arrays, *guesses], observed=observed, ignore=ignore),
+        matcher=Matcher([one.to_match() for one in lists], [*arrays, *guesses]),
         entries=entries,
         fingerprint=blake2b("\n".join(told).encode(), digest_size=16).hexdigest(),
         warnings=tuple(warnings),
@@ -220,6 +263,8 @@ def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[List
             change=one.change,
             entries=contents.entries(number),
             digest=contents.digest(number),
+            radius=one.radius,
+            min_quality=one.min_quality,
         )
         for number, one in enumerate(lists)
     )
@@ -241,18 +286,6 @@ def _doubt(name: str) -> str:
     return (
         f"{name}: some of its hashes of 64 digits do not look like PDQ. They are matched as SHA-256"
         " as well; to be rid of the doubt, say --algorithm when you import or scan."
-    )
-
-
-def _rows(array: EntryArrays, rows: npt.NDArray[np.bool_]) -> EntryArrays:
-    return replace(
-        array,
-        ids=array.ids[rows],
-        lists=array.lists[rows],
-        values=array.values[rows],
-        qualities=array.qualities[rows],
-        classes=None if array.classes is None else array.classes[rows],
-        times=None if array.times is None else array.times[rows],
     )
 
 

@@ -7,8 +7,9 @@ near to everything and proves nothing, so it is compared for equality only, and 
 it `similar`; in videos such frames are left out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
 from safelight.errors import BadInput
@@ -74,30 +75,34 @@ TURNS = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatchPolicy:
-    """How near is near. `radius` in bits, 0 to 64; `min_quality` 0 to 100.
+class Nearness:
+    """How near is near: at most `radius` bits, of hashes that both have `min_quality`."""
 
+    radius: int = DEFAULT_RADIUS
+    min_quality: int = DEFAULT_MIN_QUALITY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchPolicy:
+    """What a request asks. `radius` in bits, 0 to 64; `min_quality` 0 to 100; None: as lists say.
+
+    Each list says how near is near for it; a request can only ask for less (`MatchList.within`).
     A video matches where `video_percent` of its frames, or of those of the video on the list, are
     near the other's, or a scene of at least `scene_seconds` is.
     """
 
-    radius: int
-    min_quality: int
+    radius: int | None = None
+    min_quality: int | None = None
     video_percent: int = DEFAULT_VIDEO_PERCENT
     scene_seconds: float = DEFAULT_SCENE_SECONDS
 
-    @classmethod
-    def default(cls) -> "MatchPolicy":
-        """What the exchanges recommend for PDQ."""
-        return cls(radius=DEFAULT_RADIUS, min_quality=DEFAULT_MIN_QUALITY)
-
     def __post_init__(self) -> None:
-        if not 0 <= self.radius <= MAX_RADIUS:
+        if self.radius is not None and not 0 <= self.radius <= MAX_RADIUS:
             raise BadInput(
                 f"a radius of {self.radius} cannot be used: give 0 (equal) to {MAX_RADIUS};"
                 " 31 is what the exchanges recommend."
             )
-        if not 0 <= self.min_quality <= 100:
+        if self.min_quality is not None and not 0 <= self.min_quality <= 100:
             raise BadInput(
                 f"a minimum quality of {self.min_quality} cannot be used: give 0 to 100;"
                 " 50 is what the exchanges recommend."
@@ -114,11 +119,14 @@ class MatchPolicy:
             )
 
 
+AS_LISTED = MatchPolicy()  # asks for nothing: every list as it says
+
+
 class Standing(Enum):
     """What a hit on a list is worth: it depends on the list."""
 
     COUNTS = "counts"
-    OBSERVED = "observed"  # told, and no more: the list is in observe mode
+    OBSERVED = "observed"  # told, and no more: the list, or the entry, is in observe mode
     IGNORE = "ignore"  # the list holds files that are of no interest
 
 
@@ -126,22 +134,81 @@ class Standing(Enum):
 class MatchList:
     """What matching knows of a list: what its hits are worth, and how near is near for it.
 
-    A request may narrow `radius` and raise `min_quality`, and never the other way round.
+    From the moment `until` on (seconds since 1970) it no longer counts; None: no end was agreed.
     """
 
     name: str
     standing: Standing = Standing.COUNTS
     radius: int = DEFAULT_RADIUS
     min_quality: int = DEFAULT_MIN_QUALITY
+    until: int | None = None
+
+    def within(self, policy: MatchPolicy) -> Nearness:
+        """How near is near for a request: it narrows what the list says, and never widens it."""
+        radius, quality = policy.radius, policy.min_quality
+        return Nearness(
+            radius=self.radius if radius is None else min(self.radius, radius),
+            min_quality=self.min_quality if quality is None else max(self.min_quality, quality),
+        )
+
+
+def not_widened(lists: Iterable[MatchList], policy: MatchPolicy) -> list[str]:
+    """What to tell of lists that give less than the request asks for."""
+    told = []
+    for one in lists:
+        if policy.radius is not None and policy.radius > one.radius:
+            told.append(
+                f"list {one.name} compares within {one.radius} bits, as it says; a request can ask"
+                f" for fewer, not for {policy.radius}."
+            )
+        if policy.min_quality is not None and policy.min_quality < one.min_quality:
+            told.append(
+                f"list {one.name} compares hashes of quality {one.min_quality} and more, as it"
+                f" says; a request can ask for more, not for {policy.min_quality}."
+            )
+    return told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hit:
-    """A match with what is needed to judge it: the lower quality of the two hashes, if known."""
+    """A match with what is needed to judge it.
+
+    `quality` is the lower of the two hashes', if known; `near` what the list and the request agree
+    on; `stored` says that it is one of a picture's pixels as they lie in the file, not of the
+    upright ones. From the moment `until` on (seconds since 1970) the entry no longer counts.
+    """
 
     match: Match
     quality: int = 100
     standing: Standing = Standing.COUNTS
+    near: Nearness = Nearness()
+    exact_only: bool = False
+    stored: bool = False
+    until: int | None = None
+
+    def is_one(self, *, slack: int = 0) -> bool:
+        """Whether the two are equal, or so near, and say so much, that the list calls it a match.
+
+        `slack` widens the radius, for hashes that may have drifted (fast mode).
+        """
+        match = self.match
+        if match.distance == 0 and match.algorithm is not Algorithm.VPDQ:
+            return True
+        near = match.distance <= self.near.radius + slack
+        return near and not self.exact_only and self.quality >= self.near.min_quality
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it makes the file known: equal, and by a hash that says something."""
+        if self.match.algorithm is Algorithm.PDQ:
+            return self.match.distance == 0 and self.quality >= self.near.min_quality
+        return self.match.algorithm is not Algorithm.VPDQ
+
+
+def current(hits: Iterable[Hit], now: datetime) -> list[Hit]:
+    """The hits without those on lists and entries whose time was over at `now`."""
+    second = now.timestamp()
+    return [hit for hit in hits if hit.until is None or second < hit.until]
 
 
 def best_per_entry(hits: Iterable[Hit]) -> list[Hit]:
@@ -175,8 +242,15 @@ def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
     return any(quality < FAST_TRUSTED_QUALITY for quality in qualities)
 
 
-def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answer:
+def judge(
+    examined: Examined,
+    hits: Sequence[Hit],
+    policy: MatchPolicy,
+    lists: Sequence[MatchList] = (),
+) -> Answer:
     """Return the verdict about one file and every reason for it.
+
+    `lists` are all that it was compared with; none: those that say what the exchanges recommend.
 
     1. An equal cryptographic hash is known, even where the picture could not be decoded.
     2. An equal PDQ hash of enough quality is known; one of low quality is similar.
@@ -185,14 +259,15 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
        not similar to anything either.
     5. Otherwise a file that could not be examined is unreadable: unknown is not clean.
 
-    Hits on lists in observe mode are told and have no part in this. A video without a frame that
-    is good enough to compare gets the flag `nothing_compared`.
+    Hits on lists and entries in observe mode are told and have no part in this. A video without a
+    frame that is good enough for every list gets the flag `nothing_compared`.
     """
-    examined = _held_against(examined, policy)
+    asked = _qualities(lists or (MatchList(name=""),), policy)
+    examined = _held_against(examined, asked)
     counting = [hit for hit in hits if hit.standing is Standing.COUNTS]
-    known = any(_is_known(hit, policy) for hit in counting)
+    known = any(hit.is_known for hit in counting)
     ignored = [] if known else [hit for hit in hits if _is_to_ignore(hit)]
-    reasons = [_reason(hit, policy) for hit in counting]
+    reasons = [_reason(hit) for hit in counting]
     if ignored:
         reasons = [_ignored(hit) for hit in ignored] + [f"ignored_near: {one}" for one in reasons]
         counting = []
@@ -202,18 +277,24 @@ def judge(examined: Examined, hits: Sequence[Hit], policy: MatchPolicy) -> Answe
         verdict = Verdict.UNREADABLE if isinstance(examined, NotChecked) else Verdict.NO_MATCH
     return Answer(
         verdict=verdict,
-        reasons=(*reasons, *_limits(examined, policy)),
+        reasons=(*reasons, *_limits(examined, asked)),
         matches=tuple(hit.match for hit in counting),
         observed=tuple(hit.match for hit in hits if hit.standing is Standing.OBSERVED),
         examined=examined,
     )
 
 
-def _held_against(examined: Examined, policy: MatchPolicy) -> Examined:
-    """What was examined, with the flag that only a policy can give."""
+def _qualities(lists: Sequence[MatchList], policy: MatchPolicy) -> dict[str, int]:
+    """The lowest quality that each list compares; those to ignore only where there is no other."""
+    some = [one for one in lists if one.standing is not Standing.IGNORE] or lists
+    return {one.name: one.within(policy).min_quality for one in some}
+
+
+def _held_against(examined: Examined, asked: Mapping[str, int]) -> Examined:
+    """What was examined, with the flag that only the lists can give."""
     if not isinstance(examined, VideoHashes):
         return examined
-    if any(frame.quality >= policy.min_quality for frame in examined.frames):
+    if any(frame.quality >= max(asked.values()) for frame in examined.frames):
         return examined
     return replace(examined, flags=(*examined.flags, "nothing_compared"))
 
@@ -229,12 +310,6 @@ def fully_checked(answer: Answer) -> bool:
 _PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
 
 
-def _is_known(hit: Hit, policy: MatchPolicy) -> bool:
-    if hit.match.algorithm is Algorithm.PDQ:
-        return hit.match.distance == 0 and hit.quality >= policy.min_quality
-    return hit.match.algorithm is not Algorithm.VPDQ
-
-
 def _is_to_ignore(hit: Hit) -> bool:
     return hit.standing is Standing.IGNORE and hit.match.algorithm not in _PERCEPTUAL
 
@@ -246,7 +321,7 @@ def _order(hit: Hit) -> tuple[bool, int, int, str, int, int]:
     return (perceptual, match.distance, -hit.quality, match.list_name, match.entry, match.frame)
 
 
-def _reason(hit: Hit, policy: MatchPolicy) -> str:
+def _reason(hit: Hit) -> str:
     match = hit.match
     where = f"entry {match.entry} of list {match.list_name}"
     if match.algorithm not in _PERCEPTUAL:
@@ -254,24 +329,23 @@ def _reason(hit: Hit, policy: MatchPolicy) -> str:
     turned = f", {TURNS[match.orientation]}" if match.orientation != "identity" else ""
     at = "" if match.time is None else f", at {clock(match.time)}"
     if match.video is not None:
-        return _video_reason(match, match.video, f"{where}{turned}", policy)
-    if hit.quality < policy.min_quality:
+        return _video_reason(match, match.video, f"{where}{turned}", hit.near.radius)
+    if hit.quality < hit.near.min_quality:
         return (
             f"same_pdq_low_quality: the PDQ hash is that of {where}{turned}{at}, but at quality"
             f" {hit.quality} it says little"
         )
     if match.distance == 0:
         return f"same_pdq: the PDQ hash is that of {where}{turned}{at}"
-    return (
-        f"near_pdq: {match.distance} of 256 bits from {where}{turned}{at} (radius {policy.radius})"
-    )
+    bits = f"{match.distance} of 256 bits"
+    return f"near_pdq: {bits} from {where}{turned}{at} (radius {hit.near.radius})"
 
 
-def _video_reason(match: Match, video: VideoMatch, where: str, policy: MatchPolicy) -> str:
+def _video_reason(match: Match, video: VideoMatch, where: str, radius: int) -> str:
     if match.time is None:
         return (
             f"near_vpdq: {match.distance} of 256 bits from what the video of {where} shows at"
-            f" {clock(video.scenes[0].list_start)} (radius {policy.radius})"
+            f" {clock(video.scenes[0].list_start)} (radius {radius})"
         )
     scenes = ", ".join(map(_scene, video.scenes[:_SCENES_TOLD]))
     more = len(video.scenes) - _SCENES_TOLD
@@ -279,7 +353,7 @@ def _video_reason(match: Match, video: VideoMatch, where: str, policy: MatchPoli
         f"near_vpdq: {video.query_percent:g} % of the frames are in the video of {where}, and"
         f" {video.list_percent:g} % of its frames in this one; {scenes}"
         + (f", and {more} more" if more > 0 else "")
-        + f" (radius {policy.radius})"
+        + f" (radius {radius})"
     )
 
 
@@ -306,7 +380,7 @@ def _ignored(hit: Hit) -> str:
     )
 
 
-def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:
+def _limits(examined: Examined, asked: Mapping[str, int]) -> list[str]:
     """What the comparison could not cover."""
     if isinstance(examined, NotChecked):
         return [f"{examined.code}: {examined.message}"]
@@ -315,13 +389,19 @@ def _limits(examined: Examined, policy: MatchPolicy) -> list[str]:
     out = [f"{flag}: {_partial(flag, examined)}" for flag in examined.flags if flag in PARTIAL]
     if not isinstance(examined, ImageHashes):
         return out
-    low = [frame.quality for frame in examined.frames if frame.quality < policy.min_quality]
-    if low:
-        out.append(
-            f"low_quality: PDQ quality {min(low)} is below {policy.min_quality}, compared for"
-            " equality only"
-        )
-    return out
+    worst = min(frame.quality for frame in examined.frames)
+    return out + _low_quality(worst, asked)
+
+
+def _low_quality(quality: int, asked: Mapping[str, int]) -> list[str]:
+    """That a picture says too little for some lists, or for all."""
+    names = [name for name, least in asked.items() if quality < least]
+    if not names:
+        return []
+    some = "" if len(names) == len(asked) else f" with {', '.join(names)}"
+    least = min(asked[name] for name in names)
+    text = f"low_quality: PDQ quality {quality} is below {least}, compared for equality only{some}"
+    return [text]
 
 
 def _partial(flag: str, examined: ImageHashes | VideoHashes | Container) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from safelight.kernel.index import HashIndex
-from safelight.matching.rules import MatchPolicy
+from safelight.matching.rules import MatchPolicy, Nearness
 from safelight.matching.scenes import (
     SCENE_PICTURES,
     STANDING_BITS,
@@ -139,28 +139,33 @@ class VideoTable:
         return len(self._first_rows)
 
     def video_hits(
-        self, frames: Sequence[FrameHashes], policy: MatchPolicy, *, any_frame: bool = False
+        self,
+        frames: Sequence[FrameHashes],
+        near: Nearness,
+        policy: MatchPolicy,
+        *,
+        any_frame: bool = False,
     ) -> Iterator[VideoHit]:
         """The videos that a video with these frames matches, each in its best orientation.
 
         With `any_frame` one frame that is near is enough.
         """
-        query = Query.of(frames, policy.min_quality)
+        query = Query.of(frames, near.min_quality)
         if not len(self) or not len(query.values):
             return
         best: dict[int, VideoHit] = {}
         for turn in range(len(ORIENTATIONS)):
-            for video, hit in self._turned_hits(query, turn, policy, any_frame=any_frame):
+            for video, hit in self._turned_hits(query, turn, near, policy, any_frame=any_frame):
                 if video not in best or _share(hit) > _share(best[video]):
                     best[video] = hit
         yield from best.values()
 
     def _turned_hits(
-        self, query: Query, turn: int, policy: MatchPolicy, *, any_frame: bool
+        self, query: Query, turn: int, near: Nearness, policy: MatchPolicy, *, any_frame: bool
     ) -> Iterator[tuple[int, VideoHit]]:
-        searched = self._search(query.values[:, turn], policy.radius, policy.min_quality)
+        searched = self._search(query.values[:, turn], near.radius, near.min_quality)
         found, count = searched.found, len(query.values)
-        of_query, of_list, enough = self._shares(found, searched.near, count, policy.min_quality)
+        of_query, of_list, enough = self._shares(found, searched.near, count, near.min_quality)
         wanted = (of_query >= policy.video_percent) | (of_list >= policy.video_percent)
         wanted |= any_frame & (of_query > 0)
         found = found.only((wanted | enough)[self._pair_videos[found.pairs]])

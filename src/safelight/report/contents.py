@@ -118,8 +118,8 @@ def _asked(about: Mapping[str, Any]) -> Iterator[Block]:
     )
     yield facts(
         [
-            ("Radius", f"{_told(policy.get('radius'))} of 256 bits"),
-            ("Lowest PDQ quality compared", _told(policy.get("min_quality"))),
+            ("Radius", _narrowed(policy.get("radius"), " of 256 bits")),
+            ("Lowest PDQ quality compared", _narrowed(policy.get("min_quality"))),
             ("Decoding of pictures", _told(depth.get("mode"))),
             ("Frames of videos", _told(depth.get("video")).replace("_", " ")),
             ("Video matches from", _video_policy(policy)),
@@ -167,9 +167,11 @@ def _list(one: Mapping[str, Any]) -> tuple[Cell, ...]:
     change = [f"as of its change {one['change']}"] if one.get("change") else []
     meaning = _told(one.get("source_term")) or words.meaning(_told(one.get("meaning")))
     licence = f"licence: {_told(one.get('licence'))}"
+    near = f"compared within {_told(one.get('radius'))} bits, from quality"
+    near = f"{near} {_told(one.get('min_quality'))}"
     return (
         Cell([_told(one.get("name"))]),
-        Cell([meaning, _told(one.get("source")), licence]),
+        Cell([meaning, _told(one.get("source")), licence, near]),
         Cell([f"{_number(one.get('entries')):,}"]),
         Cell([_told(one.get("digest")), *change], exact=True),
     )
@@ -339,6 +341,11 @@ def _clock(clock: Any) -> str:
     state = {True: ", in step with a time server", False: ", not known to be in step with others"}
     in_step = clock.get("synchronised")
     return _told(clock.get("source")) + (state[in_step] if isinstance(in_step, bool) else "")
+
+
+def _narrowed(asked: Any, unit: str = "") -> str:
+    """What was asked of every list, or that each was compared as it says."""
+    return "as each list says" if asked is None else f"{_told(asked)}{unit}"
 
 
 def _told(value: Any) -> str:

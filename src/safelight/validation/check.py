@@ -12,7 +12,7 @@ from safelight.bulk.scan import scan_all
 from safelight.bulk.walk import walk
 from safelight.examine import Examiner
 from safelight.matching.load import Sources, load_files
-from safelight.matching.rules import MatchPolicy
+from safelight.matching.rules import AS_LISTED
 from safelight.model import Algorithm, Depth
 from safelight.validation.expect import Expected, disagreements
 from safelight.validation.pack import Pack
@@ -36,7 +36,7 @@ def scan_pack(pack: Pack, examiner: Examiner, *, jobs: int) -> Iterator[Row]:
         walk([bytes(pack.collection)]),
         examiner,
         loaded.matcher,
-        MatchPolicy.default(),
+        AS_LISTED,
         Depth(archives=True),
         jobs=jobs,
     )

@@ -10,7 +10,7 @@ from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Depth
 
-VERSION = 2
+VERSION = 3
 _NOT_COMPARED = frozenset(
     (
         *("matched_against", "manifest_sha256"),  # the hashes and the rows have fingerprints
