@@ -14,9 +14,10 @@ import numpy.typing as npt
 from safelight.connectors.hash_files import not_all_pdq, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
+from safelight.matching.arrays import some_rows
 from safelight.matching.content import ListContents
 from safelight.matching.rules import AS_LISTED, MatchList, MatchPolicy, Standing, not_widened
-from safelight.matching.step import Matcher, rows_of
+from safelight.matching.step import Matcher
 from safelight.model import (
     DEFAULT_MIN_QUALITY,
     DEFAULT_RADIUS,
@@ -203,7 +204,7 @@ def load_lists(
     if (pdq := arrays.get(Algorithm.PDQ)) is not None:
         for number in _doubtful([pdq]):
             rows = pdq.lists == number
-            guesses.append(replace(rows_of(pdq, rows), algorithm=Algorithm.SHA256))
+            guesses.append(replace(some_rows(pdq, rows), algorithm=Algorithm.SHA256))
             reasons = [*reasons, _doubt(named[number].name)]
     return _loaded(named, list(arrays.values()), guesses, reasons)
 
