@@ -7,7 +7,8 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from safelight.model import Algorithm, HashRow, VideoFrame, video_value
-from safelight.store import entries, imports, lists, matches, migrate, tables
+from safelight.store import alarms, entries, imports, lists, matches, migrate, tables
+from safelight.store.alarms import NewAlarm
 from safelight.store.database import Store
 from safelight.store.lists import NewList
 from safelight.store.migrations import HEAD
@@ -21,6 +22,8 @@ OF_LISTS = (
     tables.entry_frame,
     tables.entry_assertion,
     tables.entry_match_count,
+    tables.entry_match_day,
+    tables.flood_alarm,
 )
 
 # What must not get in, with an organisation that is not the list's or the entry's.
@@ -33,6 +36,10 @@ INTRUDERS = {
     "VALUES (:beta, :entry, 0, 0, 100, '\\x01')": sa.exc.IntegrityError,
     "INSERT INTO entry_match_count (organisation, entry, matches, first_at, last_at) "
     "VALUES (:beta, :entry, 1, now(), now())": sa.exc.IntegrityError,
+    "INSERT INTO entry_match_day (organisation, entry, day, matches) "
+    "VALUES (:beta, :entry, now(), 1)": sa.exc.IntegrityError,
+    "INSERT INTO flood_alarm (organisation, entry, list, day, kind, matches, expected, raised_at) "
+    "VALUES (:beta, :entry, :list, now(), 'near', 1, 1, now())": sa.exc.IntegrityError,
 }
 
 
@@ -120,14 +127,19 @@ def test_a_deleted_list_leaves_nothing(store: Store) -> None:
         imports.import_entries(tx, made, [HashRow(1, Algorithm.MD5, bytes(16)), video])
         (first, _), _ = entries.page(tx, made)
         matches.record(tx, {first.id: 1}, at=first.added_at)
+        day = first.added_at.date()
+        alarm = NewAlarm(entry=first.id, day=day, kind="near", matches=1, expected=0)
+        alarms.raise_alarms(tx, [alarm], at=first.added_at)
         assert {table.name: _rows(tx, table) for table in OF_LISTS} == {
             "entry": 2,
             "entry_frame": 1,
             "entry_assertion": 2,
             "entry_match_count": 1,
+            "entry_match_day": 1,
+            "flood_alarm": 1,
         }
         lists.delete(tx, made)
-        assert [_rows(tx, table) for table in OF_LISTS] == [0, 0, 0, 0]
+        assert [_rows(tx, table) for table in OF_LISTS] == [0] * len(OF_LISTS)
 
 
 def test_what_hangs_on_entries_names_such_as_are_there(store: Store) -> None:
@@ -150,6 +162,8 @@ def test_what_hangs_on_entries_names_such_as_are_there(store: Store) -> None:
         "UPDATE entry SET list = :other",
         "UPDATE entry SET organisation = :other",
         "UPDATE entry_assertion SET entry = 1",
+        "UPDATE entry_match_day SET entry = 1",
+        "UPDATE flood_alarm SET organisation = :other",
         "UPDATE hash_list SET id = :other",
     ],
 )

@@ -22,13 +22,13 @@ _FLAGS = f"""
 """
 _ENTRIES = """
 SELECT id, array_position({lists}, list) - 1, quality, {flags}, value FROM entry
-WHERE {which} AND algorithm = {algorithm} AND NOT retracted
+WHERE {which} AND {kind} = {algorithm} AND NOT retracted
 """
 _FRAMES = """
 SELECT id, array_position({lists}, list) - 1, entry_frame.quality, {flags}, entry_frame.value,
     milliseconds
 FROM entry JOIN entry_frame ON entry_frame.entry = entry.id
-WHERE {which} AND algorithm = {algorithm} AND NOT retracted ORDER BY entry.id, number
+WHERE {which} AND {kind} = {algorithm} AND NOT retracted ORDER BY entry.id, number
 """
 _GONE = "SELECT id FROM entry WHERE {which} AND retracted"
 _NAMES = """
@@ -140,6 +140,9 @@ def _read(scope: _Scope) -> dict[Algorithm, EntryArrays]:
 def _batches(scope: _Scope, algorithm: Algorithm) -> Iterator[EntryArrays]:
     query = scope.filled(
         _FRAMES if algorithm is Algorithm.VPDQ else _ENTRIES,
+        # Before PostgreSQL has looked at a new list, it would rather read the whole of it by the
+        # index over algorithms than what changed; an expression has no index.
+        kind=sql.SQL("algorithm" if scope.after is None else "(algorithm || '')"),
         algorithm=sql.Literal(algorithm.value),
         flags=sql.SQL(_FLAGS),
     )

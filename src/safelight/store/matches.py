@@ -1,28 +1,69 @@
-"""How often each entry was matched, noted in batches after a scan."""
+"""How often each entry was matched, in all and on each day, noted in batches after a scan."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
 from safelight.store.transaction import Transaction
 
 # Entries that have gone since, or are another organisation's, are passed over.
-_RECORD = """
-INSERT INTO entry_match_count AS known (organisation, entry, matches, first_at, last_at)
-SELECT :organisation, entry.id, said.matches, :at, :at
+_OF_ENTRIES = """
 FROM unnest(CAST(:entries AS bigint[]), CAST(:matches AS bigint[])) AS said (entry, matches)
 JOIN entry ON entry.id = said.entry AND entry.organisation = :organisation
 ORDER BY entry.id
+"""
+_RECORD = f"""
+INSERT INTO entry_match_count AS known (organisation, entry, matches, first_at, last_at)
+SELECT :organisation, entry.id, said.matches, :at, :at {_OF_ENTRIES}
 ON CONFLICT (entry) DO UPDATE SET matches = known.matches + excluded.matches,
     first_at = least(known.first_at, excluded.first_at),
     last_at = greatest(known.last_at, excluded.last_at)
 """
+_RECORD_DAY = f"""
+INSERT INTO entry_match_day AS known (organisation, entry, day, matches)
+SELECT :organisation, entry.id, :day, said.matches {_OF_ENTRIES}
+ON CONFLICT (entry, day) DO UPDATE SET matches = known.matches + excluded.matches
+"""
+# Whoever else does the same just now has the rows locked: they are gone either way.
+_FORGET = """
+DELETE FROM entry_match_day WHERE (entry, day) IN (
+    SELECT entry, day FROM entry_match_day
+    WHERE organisation = :organisation AND day < :first FOR UPDATE SKIP LOCKED
+)
+"""
+_HISTORY = """
+SELECT entry, count(*) FILTER (WHERE day < :today),
+    coalesce(max(matches) FILTER (WHERE day < :today), 0),
+    coalesce(max(matches) FILTER (WHERE day = :today), 0)
+FROM entry_match_day
+WHERE organisation = :organisation AND entry = ANY(CAST(:entries AS bigint[]))
+    AND day BETWEEN :first AND :today
+GROUP BY entry
+"""
 _AT_A_TIME = 50_000
+DAYS_KEPT = 90
+
+
+class History(NamedTuple):
+    """How often an entry matched in the last days, by days in UTC.
+
+    `days` before today on which it matched, the `greatest` number of one of them, and what it is
+    `today` so far.
+    """
+
+    days: int
+    greatest: int
+    today: int
 
 
 def record(tx: Transaction, counts: Mapping[int, int], *, at: datetime) -> None:
-    """Add the number of matches of each entry, by the entry's number, as of `at`."""
+    """Add the number of matches of each entry, by the entry's number, as of `at`.
+
+    The numbers of single days are forgotten after 90.
+    """
+    day = at.astimezone(UTC).date()
     numbers = sorted(counts.items())
     for first in range(0, len(numbers), _AT_A_TIME):
         some = numbers[first : first + _AT_A_TIME]
@@ -30,6 +71,28 @@ def record(tx: Transaction, counts: Mapping[int, int], *, at: datetime) -> None:
             "organisation": tx.organisation,
             "entries": [entry for entry, _ in some],
             "matches": [number for _, number in some],
-            "at": at,
         }
-        tx.connection.execute(sa.text(_RECORD), facts)
+        tx.connection.execute(sa.text(_RECORD), {**facts, "at": at})
+        tx.connection.execute(sa.text(_RECORD_DAY), {**facts, "day": day})
+    oldest = {"organisation": tx.organisation, "first": day - timedelta(days=DAYS_KEPT)}
+    tx.connection.execute(sa.text(_FORGET), oldest)
+
+
+def history(
+    tx: Transaction, entries: Sequence[int], *, today: date, days: int = 28
+) -> dict[int, History]:
+    """How often these entries matched today and on the `days` before; none of those that did not.
+
+    `days` is up to 90.
+    """
+    facts: dict[str, Any] = {
+        "organisation": tx.organisation,
+        "today": today,
+        "first": today - timedelta(days=days),
+    }
+    found: dict[int, History] = {}
+    for first in range(0, len(entries), _AT_A_TIME):
+        some = {**facts, "entries": list(entries[first : first + _AT_A_TIME])}
+        rows = tx.connection.execute(sa.text(_HISTORY), some)
+        found |= {entry: History(*numbers) for entry, *numbers in rows}
+    return found
