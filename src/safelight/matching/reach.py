@@ -78,12 +78,18 @@ def known_quality(rows: Columns) -> Small:
 
 
 class Lists:
-    """The lists by their numbers; None for one that is not matched. Never changed."""
+    """The lists by their numbers; None for one that is not matched. Never changed.
 
-    __slots__ = ("_reach", "every")
+    What is PDQ on the `doubtful` may be SHA-256: it is matched as both.
+    """
 
-    def __init__(self, every: Sequence[MatchList | None] = ()) -> None:
+    __slots__ = ("_reach", "doubtful", "every")
+
+    def __init__(
+        self, every: Sequence[MatchList | None] = (), doubtful: frozenset[int] = frozenset()
+    ) -> None:
         self.every = tuple(every)
+        self.doubtful = doubtful
         self._reach: dict[MatchPolicy, Reach] = {}
 
     def reach(self, policy: MatchPolicy) -> Reach:

@@ -18,6 +18,7 @@ from safelight.matching.tables import Arrived, Asked, DigestTable, PdqTable, Vid
 from safelight.model import Algorithm, EntryArrays, Examined, ImageHashes, VideoHashes
 
 _NO_KEYS = np.empty(0, np.int64)
+_DIGESTS = (Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256)  # of a file; others come from sources
 _PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
 
 
@@ -27,14 +28,16 @@ class Change:
 
     `lists` are those that are new or altered, by number; None: not matched from now on. `entries`
     are those that are new or altered, as they stand, with the numbers of their lists; the ids in
-    `gone` are matched no more. The entries of lists in `deleted` are forgotten. A list's number is
-    never given to another, nor an entry's id.
+    `gone` are matched no more. The entries of lists in `deleted` are forgotten. `doubtful`: all
+    lists, by number, whose PDQ hashes may be SHA-256; None: as before. A list's number is never
+    given to another, nor an entry's id, and an entry's hash never changes.
     """
 
     lists: Mapping[int, MatchList | None] = field(default_factory=dict)
     entries: tuple[EntryArrays, ...] = ()
     gone: Numbers = field(default_factory=lambda: _NO_KEYS)
     deleted: tuple[int, ...] = ()
+    doubtful: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
@@ -45,6 +48,15 @@ class State:
     pdq: PdqTable
     videos: Videos
     digests: Mapping[Algorithm, DigestTable]
+
+    def facts_of(self, algorithm: Algorithm) -> Facts:
+        """What is known of the entries of this algorithm."""
+        if algorithm is Algorithm.PDQ:
+            return self.pdq.facts
+        if algorithm is Algorithm.VPDQ:
+            return self.videos.facts
+        table = self.digests.get(algorithm)
+        return Facts(()) if table is None else table.facts
 
     def __len__(self) -> int:
         digests = sum(len(table.facts) for table in self.digests.values())
@@ -129,8 +141,7 @@ class Matcher:
             found = list(state.pdq.search(query, asked))
             found += state.videos.hash_hits(value, asked)
             return best_per_entry(found)
-        table = state.digests.get(algorithm)
-        return list(table.hits(value, asked)) if table else []
+        return list(_equal(state, algorithm, value, asked))
 
     def _asked(self, policy: MatchPolicy, slack: int) -> tuple[State, Asked]:
         state = self._state
@@ -206,7 +217,7 @@ def _changed(before: State, change: Change, arrived: Mapping[Algorithm, Arrived]
     for algorithm in arrived.keys() - _PERCEPTUAL:
         digests.setdefault(algorithm, _no_digests(algorithm))
     return State(
-        lists=_lists(before.lists, change.lists),
+        lists=_lists(before.lists, change),
         pdq=after(before.pdq, Algorithm.PDQ),
         videos=after(before.videos, Algorithm.VPDQ),
         digests={algorithm: after(table, algorithm) for algorithm, table in digests.items()},
@@ -217,18 +228,27 @@ def _no_digests(algorithm: Algorithm) -> DigestTable:
     return DigestTable(algorithm=algorithm, index=DigestIndex(), facts=Facts(()))
 
 
-def _lists(before: Lists, changed: Mapping[int, MatchList | None]) -> Lists:
+def _lists(before: Lists, change: Change) -> Lists:
     every = list(before.every)
-    every += [None] * (max(changed, default=-1) + 1 - len(every))
-    for number, listing in changed.items():
-        every[number] = listing
-    return Lists(every)
+    every += [None] * (max(change.lists, default=-1) + 1 - len(every))
+    for number, one in change.lists.items():
+        every[number] = one
+    doubtful = before.doubtful if change.doubtful is None else change.doubtful
+    if tuple(every) == before.every and doubtful == before.doubtful:
+        return before
+    return Lists(every, doubtful)
 
 
 def _digest_hits(state: State, examined: Examined, asked: Asked) -> Iterator[Hit]:
     if examined.digests is None:
         return
-    for algorithm, table in state.digests.items():
-        told = getattr(examined.digests, algorithm.value, None)  # of some only sources have hashes
-        if told is not None:
-            yield from table.hits(bytes.fromhex(told), asked)
+    for algorithm in _DIGESTS:
+        value = bytes.fromhex(getattr(examined.digests, algorithm.value))
+        yield from _equal(state, algorithm, value, asked)
+
+
+def _equal(state: State, algorithm: Algorithm, value: bytes, asked: Asked) -> Iterator[Hit]:
+    if (table := state.digests.get(algorithm)) is not None:
+        yield from table.hits(value, asked)
+    if algorithm is Algorithm.SHA256:
+        yield from state.pdq.digest_hits(value, asked)

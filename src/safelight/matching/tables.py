@@ -193,6 +193,15 @@ class PdqTable:
             frame=repeat(frame, len(rows)),
         )
 
+    def digest_hits(self, value: bytes, asked: Asked) -> Iterator[Hit]:
+        """The entries with this SHA-256 on lists that may call such a digest PDQ."""
+        if not asked.lists.doubtful:
+            return
+        rows = self.facts.of(self.index.search(np.frombuffer(value, np.uint8), radius=0).ids)
+        doubtful = np.isin(rows.lists, list(asked.lists.doubtful))
+        rows = rows.take(asked.reach.counts(rows) & doubtful)
+        yield from asked.hits(Algorithm.SHA256, rows, repeat(0, len(rows)))
+
     def video_hits(self, frames: Sequence[FrameHashes], asked: Asked) -> Iterator[Hit]:
         """The nearest hit of each entry that a video's frames are near to.
 
