@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from conftest import Database
 from safelight.errors import BadInput, NotPermitted
 from safelight.matching.content import ListContents
 from safelight.matching.following import Followed
@@ -262,9 +262,7 @@ def test_what_was_not_heard_is_found_by_looking(
         _waited_for(live, 1)
 
 
-def test_a_lost_connection_is_made_again_and_nothing_is_missed(
-    store: Store, database: Database
-) -> None:
+def test_a_lost_connection_is_made_again_and_nothing_is_missed(store: Store, database: Any) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, NewList(name="one", source="S"))
     with LiveMatcher(store, every=600) as live:
