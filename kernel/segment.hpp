@@ -14,7 +14,7 @@
 #include <span>
 #include <vector>
 
-#include "hamming.hpp"
+#include "segment_layout.hpp"
 
 namespace safelight {
 
@@ -42,12 +42,6 @@ public:
 private:
     std::uint8_t* data_ = nullptr;
     std::size_t size_ = 0;
-};
-
-struct SegmentCounts {
-    std::uint64_t entries = 0;  // ids
-    std::uint64_t rows = 0;     // different hashes
-    std::uint64_t singles = 0;  // rows that have one id
 };
 
 // A row within the radius of a query.
@@ -91,8 +85,11 @@ public:
     void copy_hash(std::uint32_t row, std::uint8_t* hash) const noexcept;
 
 private:
+    Segment(Memory memory, const SegmentCounts& counts) noexcept;
+
     Memory memory_;
     SegmentCounts counts_;
+    SegmentView view_;
 };
 
 }  // namespace safelight

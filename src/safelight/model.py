@@ -403,7 +403,9 @@ class Match:
     `distance` is in bits (0 for cryptographic hashes); `orientation` is one of ORIENTATIONS, the
     one of the examined picture that matched; `frame` is its frame number and `time`, in a video,
     its time in seconds. `their_class` is the class the source gives the entry, empty if none.
-    `video` is there where the entry is a video.
+    `video` is there where the entry is a video. `known` says that this match alone makes the file
+    known, `flood` that the entry suddenly matches far more than it did before: a person must look
+    before anything is done on this match.
     """
 
     list_name: str
@@ -415,6 +417,8 @@ class Match:
     time: float | None = None
     their_class: str = ""
     video: VideoMatch | None = None
+    known: bool = False
+    flood: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The match as the CLI and API write it."""
@@ -431,6 +435,8 @@ class Match:
             out["time"] = self.time
         if self.video is not None:
             out |= asdict(self.video)
+        if self.flood:
+            out["flood"] = True
         return out
 
 
@@ -438,13 +444,15 @@ class Match:
 class Answer:
     """The verdict about one file, with every reason for it.
 
-    `observed` are matches with lists in observe mode: they have no part in the verdict.
+    `observed` are matches with lists and entries in observe mode: they have no part in the verdict,
+    nor have `suppressed` ones, which a list of files to ignore explains as well or better.
     """
 
     verdict: Verdict
     reasons: tuple[str, ...]
     matches: tuple[Match, ...] = ()
     observed: tuple[Match, ...] = ()
+    suppressed: tuple[Match, ...] = ()
     examined: Examined
 
 

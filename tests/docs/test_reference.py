@@ -180,9 +180,9 @@ def words_of_reasons() -> set[str]:
     """The stable words in front of the reasons that the rules can give."""
     policy = MatchPolicy(radius=31, min_quality=50)
     hits = [
-        Hit(match=Match(list_name="a", entry=1, algorithm=algorithm, distance=0), quality=quality)
+        Hit(match=Match(list_name="a", entry=entry, algorithm=algorithm, distance=0), quality=entry)
         for algorithm in Algorithm
-        for quality in (10, 100)
+        for entry in (10, 100)
     ]
     near = Hit(match=Match(list_name="a", entry=1, algorithm=Algorithm.PDQ, distance=9))
     place = VideoMatch(query_percent=1, list_percent=1, scenes=(Scene(

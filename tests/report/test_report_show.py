@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safelight.matching.rules import clock
+from safelight.matching.reasons import clock
 from safelight.report.show import place, plain, short_time, visible
 
 

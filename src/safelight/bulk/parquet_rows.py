@@ -28,6 +28,7 @@ _MATCH = pa.struct(
         "query_percent": pa.float64(),
         "list_percent": pa.float64(),
         "scenes": pa.list_(_SCENE),
+        "flood": pa.bool_(),
     }
 )
 _STEP = pa.struct(dict.fromkeys(("kind", "name", "name_b64", "modified"), _TEXT))
@@ -47,6 +48,7 @@ SCHEMA = pa.schema(
         "reasons": pa.list_(_TEXT),
         "matches": pa.list_(_MATCH),
         "observed": pa.list_(_MATCH),
+        "suppressed": pa.list_(_MATCH),
         "manifest": pa.map_(_TEXT, _TEXT),
         "pdq": pa.binary(32),
         "pdq_quality": pa.int32(),

@@ -93,6 +93,8 @@ def scan_row(
     }
     if answer.observed:
         row["observed"] = [match.to_json() for match in answer.observed]
+    if answer.suppressed:
+        row["suppressed"] = [match.to_json() for match in answer.suppressed]
     if inside is not None:
         row["inside"] = inside
     return row | _facts(examined) | dict(more or {})

@@ -147,7 +147,7 @@ def _without_numbers(row: Row, same_lists: Container[str]) -> Row:
     them; which matches are of one entry still counts.
     """
     told = dict(row)
-    for name in ("matches", "observed"):
+    for name in ("matches", "observed", "suppressed"):
         if _is_dicts(row.get(name)):
             told[name] = _by_entry(row[name], same_lists)
     reasons = row.get("reasons")

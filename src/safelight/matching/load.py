@@ -77,8 +77,8 @@ class ListFacts:
     change: int  # of the list; 0: a hash file
     entries: int
     digest: str
-    radius: int
-    min_quality: int
+    radius: int | None  # None: a hash file, compared as the request asks
+    min_quality: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +113,7 @@ class _Named:
     redistribution: str = "unknown"
     change: int = 0
     rules: MatchList
+    is_file: bool = False
 
 
 def load_files(sources: Sources, policy: MatchPolicy = AS_LISTED) -> Loaded:
@@ -150,6 +151,7 @@ def load_files(sources: Sources, policy: MatchPolicy = AS_LISTED) -> Loaded:
 def _of_file(name: str, policy: MatchPolicy) -> _Named:
     return _Named(
         name=name,
+        is_file=True,
         rules=MatchList(
             name=name,
             radius=DEFAULT_RADIUS if policy.radius is None else policy.radius,
@@ -256,8 +258,8 @@ def _facts(one: _Named, contents: ListContents, number: int) -> ListFacts:
         change=one.change,
         entries=contents.entries(number),
         digest=contents.digest(number),
-        radius=one.rules.radius,
-        min_quality=one.rules.min_quality,
+        radius=None if one.is_file else one.rules.radius,
+        min_quality=None if one.is_file else one.rules.min_quality,
     )
 
 

@@ -7,12 +7,13 @@ near to everything and proves nothing, so it is compared for equality only, and 
 it `similar`; in videos such frames are left out.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
 from safelight.errors import BadInput
+from safelight.matching import reasons
 from safelight.model import (
     DEFAULT_MIN_QUALITY,
     DEFAULT_RADIUS,
@@ -26,7 +27,6 @@ from safelight.model import (
     ImageHashes,
     Match,
     NotChecked,
-    Scene,
     Skipped,
     Verdict,
     VideoHashes,
@@ -60,17 +60,6 @@ PARTIAL = {
     "members_missing": "something in the file could not be taken out of it to be looked at",
     "pictures_only": "of the document only its pictures were compared",
     "nothing_compared": "no frame of the video has enough quality, so none was compared",
-}
-
-TURNS = {
-    "identity": "as it is",
-    "rot90": "turned by 90°",
-    "rot180": "turned by 180°",
-    "rot270": "turned by 270°",
-    "flip_vertical": "flipped upside down",
-    "flip_horizontal": "mirrored",
-    "transpose": "mirrored and turned",
-    "anti_transpose": "mirrored and turned",
 }
 
 
@@ -119,6 +108,7 @@ class MatchPolicy:
             )
 
 
+PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})  # may be near without being equal
 AS_LISTED = MatchPolicy()  # asks for nothing: every list as it says
 
 
@@ -212,13 +202,105 @@ def current(hits: Iterable[Hit], now: datetime) -> list[Hit]:
 
 
 def best_per_entry(hits: Iterable[Hit]) -> list[Hit]:
-    """Keep the nearest hit of each entry by each algorithm; digests first, then from nearest."""
-    best: dict[tuple[str, int, Algorithm], Hit] = {}
+    """Keep the nearest hit of each entry by each algorithm; digests first, then from nearest.
+
+    Where an ignore list is near as well, the nearest of each frame: it explains only what it sees.
+    """
+    hits = list(hits)
+    apart = any(_is_to_ignore(hit) and hit.match.algorithm in PERCEPTUAL for hit in hits)
+    return _best(hits, apart=apart)
+
+
+def _best(hits: Iterable[Hit], *, apart: bool) -> list[Hit]:
+    best: dict[tuple[str, int, Algorithm, object], Hit] = {}
     for hit in hits:
-        key = (hit.match.list_name, hit.match.entry, hit.match.algorithm)
+        match = hit.match
+        key = (match.list_name, match.entry, match.algorithm, _seen_in(hit) if apart else None)
         if key not in best or _order(hit) < _order(best[key]):
             best[key] = hit
     return sorted(best.values(), key=_order)
+
+
+def _seen_in(hit: Hit) -> tuple[int, bool]:
+    """Which of a file's hashes it is that hit."""
+    return hit.match.frame, hit.stored
+
+
+def _is_to_ignore(hit: Hit) -> bool:
+    return hit.standing is Standing.IGNORE
+
+
+def _order(hit: Hit) -> tuple[bool, int, int, str, int, int]:
+    """Digests, then from nearest; of equally near ones the hash that says more."""
+    match = hit.match
+    perceptual = match.algorithm in PERCEPTUAL
+    return (perceptual, match.distance, -hit.quality, match.list_name, match.entry, match.frame)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weighed:
+    """Hits by what they are worth for a verdict; of each entry the nearest."""
+
+    counting: tuple[Hit, ...]
+    observed: tuple[Hit, ...]
+    suppressed: tuple[tuple[Hit, Hit], ...]  # each with what on an ignore list explains it
+    ignoring: tuple[Hit, ...]  # on ignore lists
+
+
+def weigh(hits: Sequence[Hit]) -> Weighed:
+    """Tell what counts from what does not.
+
+    A file that is known from any list is known, whatever is on a list to ignore. Else a hit does
+    not count that such a list explains as well or better:
+
+    - by an equal digest: then the very file is of no interest, and nothing about it counts;
+    - a picture's by an entry that is as near or nearer, of the same frame;
+    - a video's by a video that shares as much or more, in all of the scenes. One with a single
+      picture by a digest only: which other frames are near that is not known.
+    """
+    counting = [hit for hit in hits if hit.standing is Standing.COUNTS]
+    ignoring = _best(filter(_is_to_ignore, hits), apart=True)
+    suppressed: list[tuple[Hit, Hit]] = []
+    if not any(hit.is_known for hit in counting):
+        explained = [(hit, _explanation(hit, ignoring)) for hit in counting]
+        suppressed = [(hit, by) for hit, by in explained if by is not None]
+        counting = [hit for hit, by in explained if by is None]
+    return Weighed(
+        counting=tuple(_best(counting, apart=False)),
+        observed=tuple(_best((h for h in hits if h.standing is Standing.OBSERVED), apart=False)),
+        suppressed=tuple(suppressed),
+        ignoring=tuple(_best(ignoring, apart=False)),
+    )
+
+
+def _explanation(hit: Hit, ignoring: Sequence[Hit]) -> Hit | None:
+    """The hit on a list to ignore that explains this one as well or better; the best first."""
+    return next((by for by in ignoring if _explains(by, hit)), None)
+
+
+def _explains(by: Hit, hit: Hit) -> bool:
+    if by.match.algorithm not in PERCEPTUAL:
+        return True
+    ours, theirs = by.match.video, hit.match.video
+    if _seen_in(by) != _seen_in(hit) and hit.match.time is None:
+        return False
+    if ours is not None and theirs is not None:
+        near = hit.match.time is not None or by.match.distance <= hit.match.distance
+        return near and _covers(ours, theirs, is_video=hit.match.time is not None)
+    is_picture = ours is None and theirs is None and hit.match.time is None
+    return is_picture and by.match.distance <= hit.match.distance
+
+
+def _covers(ours: VideoMatch, theirs: VideoMatch, *, is_video: bool) -> bool:
+    """Whether one video shares all with a file that another shares with it."""
+    if ours.query_percent < theirs.query_percent or ours.list_percent < theirs.list_percent:
+        return False
+    if not is_video:
+        return ours.query_percent >= 100  # else which of the frames is not known
+    return all(
+        any(mine.start <= one.start and one.end <= mine.end for mine in ours.scenes)
+        for one in theirs.scenes
+    )
 
 
 def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
@@ -226,7 +308,7 @@ def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
 
     It may not where something is near, nor where the drift of a picture's hash is not bounded.
     """
-    near = any(hit.match.algorithm in _PERCEPTUAL for hit in hits)
+    near = any(hit.match.algorithm in PERCEPTUAL for hit in hits)
     if isinstance(examined, VideoHashes):
         return near and examined.sampling is FrameSampling.KEY_FRAMES
     if not isinstance(examined, ImageHashes) or examined.mode is HashMode.EXACT:
@@ -255,8 +337,8 @@ def judge(
     1. An equal cryptographic hash is known, even where the picture could not be decoded.
     2. An equal PDQ hash of enough quality is known; one of low quality is similar.
     3. A PDQ hash within the radius is similar, and so is a video that is in part the same.
-    4. A file that is byte for byte on a list of files to ignore, and known from no other list, is
-       not similar to anything either.
+    4. A similar match that a list of files to ignore explains as well or better does not count
+       (`weigh`); where the file is known from any list, all its matches count.
     5. Otherwise a file that could not be examined is unreadable: unknown is not clean.
 
     Hits on lists and entries in observe mode are told and have no part in this. A video without a
@@ -264,23 +346,38 @@ def judge(
     """
     asked = _qualities(lists or (MatchList(name=""),), policy)
     examined = _held_against(examined, asked)
-    counting = [hit for hit in hits if hit.standing is Standing.COUNTS]
-    known = any(hit.is_known for hit in counting)
-    ignored = [] if known else [hit for hit in hits if _is_to_ignore(hit)]
-    reasons = [_reason(hit) for hit in counting]
-    if ignored:
-        reasons = [_ignored(hit) for hit in ignored] + [f"ignored_near: {one}" for one in reasons]
-        counting = []
-    if counting:
+    weighed = weigh(hits)
+    if weighed.counting:
+        known = any(hit.is_known for hit in weighed.counting)
         verdict = Verdict.KNOWN if known else Verdict.SIMILAR
     else:
         verdict = Verdict.UNREADABLE if isinstance(examined, NotChecked) else Verdict.NO_MATCH
     return Answer(
         verdict=verdict,
-        reasons=(*reasons, *_limits(examined, asked)),
-        matches=tuple(hit.match for hit in counting),
-        observed=tuple(hit.match for hit in hits if hit.standing is Standing.OBSERVED),
+        reasons=(*_reasons(weighed), *_limits(examined, asked)),
+        matches=tuple(replace(hit.match, known=hit.is_known) for hit in weighed.counting),
+        observed=tuple(hit.match for hit in weighed.observed),
+        suppressed=tuple(hit.match for hit, _ in weighed.suppressed),
         examined=examined,
+    )
+
+
+def _reasons(weighed: Weighed) -> Iterator[str]:
+    yield from map(_reason, weighed.counting)
+    if not any(hit.is_known for hit in weighed.counting):
+        files = (hit for hit in weighed.ignoring if hit.match.algorithm not in PERCEPTUAL)
+        yield from (reasons.on_ignore_list(hit.match) for hit in files)
+    for hit, by in weighed.suppressed:
+        yield f"ignored_near: {_reason(hit)}; {reasons.explained(by.match)}"
+
+
+def _reason(hit: Hit) -> str:
+    return reasons.why(
+        hit.match,
+        hit.quality,
+        radius=hit.near.radius,
+        min_quality=hit.near.min_quality,
+        exact_only=hit.exact_only,
     )
 
 
@@ -304,79 +401,6 @@ def fully_checked(answer: Answer) -> bool:
     examined = answer.examined
     return not isinstance(examined, NotChecked | Skipped) and not PARTIAL.keys() & set(
         examined.flags
-    )
-
-
-_PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
-
-
-def _is_to_ignore(hit: Hit) -> bool:
-    return hit.standing is Standing.IGNORE and hit.match.algorithm not in _PERCEPTUAL
-
-
-def _order(hit: Hit) -> tuple[bool, int, int, str, int, int]:
-    """Digests, then from nearest; of equally near ones the hash that says more."""
-    match = hit.match
-    perceptual = match.algorithm in _PERCEPTUAL
-    return (perceptual, match.distance, -hit.quality, match.list_name, match.entry, match.frame)
-
-
-def _reason(hit: Hit) -> str:
-    match = hit.match
-    where = f"entry {match.entry} of list {match.list_name}"
-    if match.algorithm not in _PERCEPTUAL:
-        return f"same_{match.algorithm}: byte for byte the file of {where}"
-    turned = f", {TURNS[match.orientation]}" if match.orientation != "identity" else ""
-    at = "" if match.time is None else f", at {clock(match.time)}"
-    if match.video is not None:
-        return _video_reason(match, match.video, f"{where}{turned}", hit.near.radius)
-    if hit.quality < hit.near.min_quality:
-        return (
-            f"same_pdq_low_quality: the PDQ hash is that of {where}{turned}{at}, but at quality"
-            f" {hit.quality} it says little"
-        )
-    if match.distance == 0:
-        return f"same_pdq: the PDQ hash is that of {where}{turned}{at}"
-    bits = f"{match.distance} of 256 bits"
-    return f"near_pdq: {bits} from {where}{turned}{at} (radius {hit.near.radius})"
-
-
-def _video_reason(match: Match, video: VideoMatch, where: str, radius: int) -> str:
-    if match.time is None:
-        return (
-            f"near_vpdq: {match.distance} of 256 bits from what the video of {where} shows at"
-            f" {clock(video.scenes[0].list_start)} (radius {radius})"
-        )
-    scenes = ", ".join(map(_scene, video.scenes[:_SCENES_TOLD]))
-    more = len(video.scenes) - _SCENES_TOLD
-    return (
-        f"near_vpdq: {video.query_percent:g} % of the frames are in the video of {where}, and"
-        f" {video.list_percent:g} % of its frames in this one; {scenes}"
-        + (f", and {more} more" if more > 0 else "")
-        + f" (radius {radius})"
-    )
-
-
-_SCENES_TOLD = 3
-
-
-def _scene(scene: Scene) -> str:
-    here = f"{clock(scene.start)} to {clock(scene.end)}"
-    return f"{here} is {clock(scene.list_start)} to {clock(scene.list_end)} there"
-
-
-def clock(seconds: float) -> str:
-    """Seconds as people read them on a player: 1:15, 2:00:07."""
-    minutes, rest = divmod(int(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def _ignored(hit: Hit) -> str:
-    match = hit.match
-    return (
-        f"on_ignore_list: byte for byte the file of entry {match.entry} of list {match.list_name},"
-        " whose files are not looked at further"
     )
 
 

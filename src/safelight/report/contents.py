@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from safelight.bulk.rows import path_of
-from safelight.model import Verdict
+from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, Verdict
 from safelight.report import words
 from safelight.report.blocks import (
     Block,
@@ -118,8 +118,11 @@ def _asked(about: Mapping[str, Any]) -> Iterator[Block]:
     )
     yield facts(
         [
-            ("Radius", _narrowed(policy.get("radius"), " of 256 bits")),
-            ("Lowest PDQ quality compared", _narrowed(policy.get("min_quality"))),
+            ("Radius", _narrowed(policy.get("radius"), DEFAULT_RADIUS, " of 256 bits")),
+            (
+                "Lowest PDQ quality compared",
+                _narrowed(policy.get("min_quality"), DEFAULT_MIN_QUALITY),
+            ),
             ("Decoding of pictures", _told(depth.get("mode"))),
             ("Frames of videos", _told(depth.get("video")).replace("_", " ")),
             ("Video matches from", _video_policy(policy)),
@@ -167,14 +170,20 @@ def _list(one: Mapping[str, Any]) -> tuple[Cell, ...]:
     change = [f"as of its change {one['change']}"] if one.get("change") else []
     meaning = _told(one.get("source_term")) or words.meaning(_told(one.get("meaning")))
     licence = f"licence: {_told(one.get('licence'))}"
-    near = f"compared within {_told(one.get('radius'))} bits, from quality"
-    near = f"{near} {_told(one.get('min_quality'))}"
     return (
         Cell([_told(one.get("name"))]),
-        Cell([meaning, _told(one.get("source")), licence, near]),
+        Cell([meaning, _told(one.get("source")), licence, *_near(one)]),
         Cell([f"{_number(one.get('entries')):,}"]),
         Cell([_told(one.get("digest")), *change], exact=True),
     )
+
+
+def _near(one: Mapping[str, Any]) -> list[str]:
+    """How near is near for a list; a hash file is compared as asked."""
+    if one.get("radius") is None:
+        return []
+    quality = _told(one.get("min_quality"))
+    return [f"compared within {_told(one['radius'])} bits, from quality {quality} on"]
 
 
 def _file(file: Mapping[str, Any]) -> tuple[Cell, Cell]:
@@ -343,9 +352,11 @@ def _clock(clock: Any) -> str:
     return _told(clock.get("source")) + (state[in_step] if isinstance(in_step, bool) else "")
 
 
-def _narrowed(asked: Any, unit: str = "") -> str:
+def _narrowed(asked: Any, default: int, unit: str = "") -> str:
     """What was asked of every list, or that each was compared as it says."""
-    return "as each list says" if asked is None else f"{_told(asked)}{unit}"
+    if asked is None:
+        return f"as each list says; {default}{unit} for a hash file"
+    return f"{_told(asked)}{unit}"
 
 
 def _told(value: Any) -> str:

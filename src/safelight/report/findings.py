@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from safelight.matching.rules import TURNS, clock
+from safelight.matching.reasons import TURNS, clock
 from safelight.model import ORIENTATIONS
 from safelight.report.blocks import Cell, Table
 from safelight.report.show import Row, place, plain, short_time, why_not_checked

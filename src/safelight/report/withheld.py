@@ -40,7 +40,7 @@ def without_classes(row: dict[str, Any], names: Container[str]) -> dict[str, Any
     """The row without the classes of matches with these lists; matches are kept."""
     parts = {
         part: [_without_class(one, names) for one in row[part]]
-        for part in ("matches", "observed")
+        for part in ("matches", "observed", "suppressed")
         if isinstance(row.get(part), list)
     }
     return {**row, **parts}

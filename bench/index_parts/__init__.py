@@ -1,0 +1,1 @@
+"""What the benches of the index share: hashes, peers, time and memory."""
