@@ -10,7 +10,7 @@ from safelight.clock import utc_now
 from safelight.errors import SafelightError
 from safelight.examine import Examiner, examine_limits, make_pool
 from safelight.files import make_private_folder
-from safelight.matching.load import Loaded, Sources, load_files, load_lists
+from safelight.matching.load import Loaded, Sources, load_files, load_from
 from safelight.matching.rules import MatchPolicy
 from safelight.settings import Settings
 
@@ -68,5 +68,9 @@ def load_matcher(settings: Settings, sources: Sources, policy: MatchPolicy) -> L
 def _from_database(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
     from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
 
-    with open_app(settings) as app, app.transaction() as tx:
-        return load_lists(tx, sources, policy, now=utc_now())
+    with open_app(settings) as app:
+        return load_from(app.store, sources, policy, home=settings.home, now=utc_now(), tell=_warn)
+
+
+def _warn(text: str) -> None:
+    say(f"warning: {text}")
