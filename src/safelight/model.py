@@ -1,11 +1,13 @@
 """The values that cross from one stage to the next, each defined once.
 
-Hashes are lower-case hexadecimal text here, as every exchange writes them, and bytes in the
-database. A PDQ hash is 64 hexadecimal digits; the first digit holds the first four of the 256 bits.
+Hashes are lower-case hexadecimal text here, as every exchange writes them (PhotoDNA alone in
+base64), and bytes in the database. A PDQ hash is 64 hexadecimal digits; the first digit holds the
+first four of the 256 bits.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntFlag, StrEnum
@@ -43,11 +45,17 @@ class Algorithm(StrEnum):
     SHA1 = "sha1"
     SHA256 = "sha256"
     VPDQ = "vpdq"  # a video; its value is that of video_value(), its frames are beside it
+    PHOTODNA = "photodna"  # opaque: never computed here, and matched only where it is equal
 
     @property
     def size(self) -> int:
         """The length of one hash, in bytes."""
-        return {"pdq": 32, "md5": 16, "sha1": 20, "sha256": 32, "vpdq": 32}[self.value]
+        sizes = {"pdq": 32, "md5": 16, "sha1": 20, "sha256": 32, "vpdq": 32, "photodna": 144}
+        return sizes[self.value]
+
+    def text(self, value: bytes) -> str:
+        """A hash as exchanges write it."""
+        return b64encode(value).decode() if self is Algorithm.PHOTODNA else value.hex()
 
 
 class HashMode(StrEnum):

@@ -69,7 +69,7 @@ def test_edit_and_describe(home: Path, tmp_path: Path) -> None:
         "kept", None, "source_term", "B1", ["match", "statistics"], 1,
     ]  # fmt: skip
     assert made["permitted_organisations"] == ["other"]
-    assert made["entries"] == {"pdq": 0, "md5": 1, "sha1": 0, "sha256": 0, "vpdq": 0}
+    assert made["entries"] == {"pdq": 0, "md5": 1, "sha1": 0, "sha256": 0, "vpdq": 0, "photodna": 0}
     source = {"source": "Draft", "assertions": 1, "retracted": 0, "derived": 0}
     assert made["sources"] == [source]
     _safelight(home, "list", "edit", "kept", "--meaning", "ignore")
@@ -181,12 +181,13 @@ def test_export(home: Path, tmp_path: Path) -> None:
 def test_what_imports_set_aside_can_be_seen(home: Path, tmp_path: Path) -> None:
     assert "No import has set rows aside" in _safelight(home, "list", "reject", "show").stderr
     file = tmp_path / "vics.json"
-    media = [{"MediaID": 1, "MD5": M, "Category": 1, "PhotoDNA": "A"}, {"MediaID": 2, "MD5": "zz"}]
-    media.append({"MediaID": 3, "MD5": "yy"})
+    others = [{"HashName": "F1", "HashValue": "A"}]
+    media = [{"MediaID": 1, "MD5": M, "Category": 1, "AlternativeHashes": others}]
+    media += [{"MediaID": 2, "MD5": "zz"}, {"MediaID": 3, "MD5": "yy"}]
     file.write_text(json.dumps({"value": media}))
     _safelight(home, "list", "create", "bad/name", "--source", "S")
     (told,) = _json(home, "list", "import", "bad/name", file, "--categories", "us")
-    assert (told["added"], told["rejected"], told["left_out"]) == (1, 2, {"PhotoDNA": 1})
+    assert (told["added"], told["rejected"], told["left_out"]) == (1, 2, {"F1": 1})
     (entry,) = _json(home, "list", "show", "bad/name")
     said = "category 1 of us: Child Abuse Material (CAM)"
     assert entry["assertions"][0]["class"] == said

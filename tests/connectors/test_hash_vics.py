@@ -1,5 +1,6 @@
 import io
 import json
+from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -78,7 +79,7 @@ def test_a_case_whose_counts_are_wrong_and_two_media_of_one_file() -> None:
     ]
 
 
-def test_other_hashes_are_found_by_their_names_and_photodna_is_counted() -> None:
+def test_other_hashes_are_found_by_their_names_and_those_of_other_programs_are_counted() -> None:
     others = [
         {"HashName": "PDQ", "HashValue": P},
         {"HashName": "SHA-256", "HashValue": P.upper()},
@@ -88,14 +89,18 @@ def test_other_hashes_are_found_by_their_names_and_photodna_is_counted() -> None
         7,
     ]
     left_out: Counter[str] = Counter()
-    media = [{"MediaID": 1, "PhotoDNA": "AAAA", "AlternativeHashes": others}, {"PhotoDNA": "AA"}]
+    opaque = bytes(range(144))
+    text = b64encode(opaque).decode()
+    media = [{"MediaID": 1, "PhotoDNA": text, "AlternativeHashes": others}, {"PhotoDNA": "AA"}]
     rows = _read({**V2, "value": media}, left_out=left_out)
     assert rows == [
+        _row(1, Algorithm.PHOTODNA, opaque.hex(), "1"),
         _row(1, PDQ, P, "1"),
         _row(1, SHA256, P, "1"),
-        RejectedRow(2, rows[2].reason, "MediaID "),  # type: ignore[union-attr]
+        RejectedRow(2, rows[3].reason, "MediaID : photodna AA"),  # type: ignore[union-attr]
     ]
-    assert left_out == {"PhotoDNA": 2, "F1": 1, "without a name": 1}
+    assert "not a PhotoDNA hash: base64 of 144 bytes" in rows[3].reason  # type: ignore[union-attr]
+    assert left_out == {"F1": 1, "without a name": 1}
 
 
 def test_bad_media_are_rejected_with_their_place_and_no_miniature() -> None:

@@ -15,7 +15,7 @@ from safelight.store.export import Exported
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 FRAMES = (VideoFrame(0, 100, bytes(32)), VideoFrame(1001, 90, bytes([1]) * 32))
 NAMES = {"pdq": bytes([5]) * 32, "md5": bytes([1]) * 16, "sha1": bytes([2]) * 20}
-NAMES |= {"sha256": bytes([3]) * 32, "vpdq": video_value(FRAMES)}
+NAMES |= {"sha256": bytes([3]) * 32, "vpdq": video_value(FRAMES), "photodna": bytes(range(144))}
 
 
 def _said(source: str, their_id: str, their_class: str, retracted: bool = False) -> Assertion:
@@ -58,11 +58,11 @@ def _written(form: ExportFormat, entries: list[Exported]) -> tuple[str, int, int
 @pytest.mark.parametrize(
     ("form", "kept", "left_out"),
     [
-        (ExportFormat.CSV, ("pdq", "md5", "sha1", "sha256"), 1),
+        (ExportFormat.CSV, ("pdq", "md5", "sha1", "sha256", "photodna"), 1),
         (ExportFormat.JSONL, tuple(Algorithm), 0),
-        (ExportFormat.HEX, ("pdq", "md5", "sha1", "sha256"), 1),
-        (ExportFormat.THREATEXCHANGE, ("pdq", "md5", "sha256", "vpdq"), 1),
-        (ExportFormat.VICS, ("pdq", "md5", "sha1", "sha256"), 1),
+        (ExportFormat.HEX, ("pdq", "md5", "sha1", "sha256", "photodna"), 1),
+        (ExportFormat.THREATEXCHANGE, ("pdq", "md5", "sha256", "vpdq", "photodna"), 1),
+        (ExportFormat.VICS, ("pdq", "md5", "sha1", "sha256", "photodna"), 1),
     ],
 )
 def test_every_format_is_read_again(

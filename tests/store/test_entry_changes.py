@@ -23,6 +23,7 @@ from safelight.model import (
 from safelight.store import entries, entry_arrays, imports, lists, merge, retract
 from safelight.store.database import Store
 from safelight.store.entry_arrays import entries_changed
+from safelight.store.imports import Terms
 from safelight.store.lists import HashList, NewList
 from safelight.store.transaction import Transaction
 
@@ -39,9 +40,9 @@ def _pdq(number: int, quality: int | None = None, mode: HashMode | None = None) 
     return HashRow(number, Algorithm.PDQ, bytes([number]) * 32, quality, mode=mode)
 
 
-def _made(tx: Transaction, name: str, *rows: HashRow, **terms: object) -> HashList:
+def _made(tx: Transaction, name: str, *rows: HashRow, **more: object) -> HashList:
     made = lists.create(tx, NewList(name=name, source="S"))
-    imports.import_entries(tx, made, rows, **terms)  # type: ignore[arg-type]
+    imports.import_entries(tx, made, rows, **more)  # type: ignore[arg-type]
     return lists.get(tx, name)
 
 
@@ -81,7 +82,7 @@ def _rows(arrays: EntryArrays) -> list[tuple[object, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("rows", "terms", "told"),
+    ("rows", "more", "told"),
     [
         ([_md5(1, "a", "A"), _pdq(9, 60)], {}, []),  # the same again
         ([_md5(1, "a"), _pdq(9)], {}, []),  # less than was known
@@ -91,16 +92,16 @@ def _rows(arrays: EntryArrays) -> list[tuple[object, ...]]:
         ([_md5(2)], {"source": "T"}, [2]),  # another source
         ([_pdq(9, 80)], {}, [9]),  # a better quality
         ([_pdq(9, 60, HashMode.EXACT)], {}, [9]),  # a better known mode
-        ([_md5(2)], {"until": END}, [2]),  # an end
-        ([_md5(2)], {"owner": "Olu"}, [2]),  # an owner
+        ([_md5(2)], {"terms": Terms(until=END)}, [2]),  # an end
+        ([_md5(2)], {"terms": Terms(owner="Olu")}, [2]),  # an owner
     ],
 )
 def test_an_import_tells_of_what_it_changed(
-    store: Store, rows: list[HashRow], terms: dict[str, object], told: list[int]
+    store: Store, rows: list[HashRow], more: dict[str, object], told: list[int]
 ) -> None:
     with store.transaction() as tx:
         before = _made(tx, "one", _md5(1, "a", "A"), _md5(2), _pdq(9, 60))
-        imports.import_entries(tx, before, rows, **terms)  # type: ignore[arg-type]
+        imports.import_entries(tx, before, rows, **more)  # type: ignore[arg-type]
         assert _changed(tx, before) == (told, [])
 
 
@@ -109,8 +110,12 @@ def test_what_changed_is_told_as_the_whole_list_tells_it(store: Store) -> None:
     video = HashRow(5, Algorithm.VPDQ, video_value(frames), None, "V", "film", frames=frames)
     with store.transaction() as tx:
         one = _made(tx, "one", _md5(1, "a", "A"), _pdq(9, 60))
-        imports.import_entries(tx, one, [_md5(2, "b", "B"), video], until=END, observe=True)
-        imports.import_entries(tx, one, [_md5(2, "b", "C"), _pdq(8)], source="T", until=NOW)
+        imports.import_entries(
+            tx, one, [_md5(2, "b", "B"), video], terms=Terms(until=END, observe=True)
+        )
+        imports.import_entries(
+            tx, one, [_md5(2, "b", "C"), _pdq(8)], source="T", terms=Terms(until=NOW)
+        )
         whole = entry_arrays.entries_for_matching(tx, [one.id])
         changed = entries_changed(tx, one.id, 0)
         assert {one: _same(whole[one], changed.arrays[one]) for one in whole} == {
@@ -131,7 +136,7 @@ def test_many_changed_entries_are_told_as_few_are(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with store.transaction() as tx:
-        one = _made(tx, "one", *(_md5(n, "", f"c{n}") for n in range(9)), until=END)
+        one = _made(tx, "one", *(_md5(n, "", f"c{n}") for n in range(9)), terms=Terms(until=END))
         _made(tx, "two", _md5(1, "", "of another list"))
         few = entries_changed(tx, one.id, 0).arrays[Algorithm.MD5]
         monkeypatch.setattr(entry_arrays, "_NAMED_SINGLY", 5)
@@ -155,7 +160,7 @@ def test_a_retraction_tells_of_what_stands_less_and_of_what_is_gone(store: Store
 def test_a_merge_tells_of_what_it_added_and_of_what_more_is_said(store: Store) -> None:
     with store.transaction() as tx:
         into = _made(tx, "into", _md5(1, "a"), _md5(2, "b"))
-        other = _made(tx, "other", _md5(1, "x", "X"), _md5(3), source="T", until=END)
+        other = _made(tx, "other", _md5(1, "x", "X"), _md5(3), source="T", terms=Terms(until=END))
         merge.merge(tx, into, [other])
         assert _changed(tx, into) == ([1, 3], [])
         before = lists.get(tx, "into")
@@ -170,7 +175,7 @@ def test_a_merge_tells_of_what_it_added_and_of_what_more_is_said(store: Store) -
 def test_enabling_a_list_releases_what_was_only_observed(store: Store) -> None:
     with store.transaction() as tx:
         one = _made(tx, "one", _md5(1))
-        imports.import_entries(tx, one, [_md5(1), _md5(2), _md5(3)], observe=True)
+        imports.import_entries(tx, one, [_md5(1), _md5(2), _md5(3)], terms=Terms(observe=True))
         arrays = entry_arrays.entries_for_matching(tx, [one.id])[Algorithm.MD5]
         assert arrays.flags is not None
         observed = EntryFlag.OBSERVED.value
@@ -190,7 +195,7 @@ def test_what_comes_back_while_observed_is_observed(store: Store) -> None:
     with store.transaction() as tx:
         one = _made(tx, "one", _md5(1, "a"), _md5(2, "b"))
         retract.retract(tx, one, source="S", ids=None, at=NOW)
-        imports.import_entries(tx, one, [_md5(1, "a")], observe=True)
+        imports.import_entries(tx, one, [_md5(1, "a")], terms=Terms(observe=True))
         imports.import_entries(tx, one, [_md5(2, "b")])
         observed = {entry.value[0]: entry.observed for entry in entries.page(tx, one)[0]}
     assert observed == {1: True, 2: False}
@@ -199,11 +204,11 @@ def test_what_comes_back_while_observed_is_observed(store: Store) -> None:
 def test_an_entry_ends_with_the_last_that_stands_by_it(store: Store) -> None:
     later = END + timedelta(days=1)
     with store.transaction() as tx:
-        one = _made(tx, "one", *(_md5(n) for n in range(1, 6)), until=END)
-        imports.import_entries(tx, one, [_md5(1)], source="T", until=later)
+        one = _made(tx, "one", *(_md5(n) for n in range(1, 6)), terms=Terms(until=END))
+        imports.import_entries(tx, one, [_md5(1)], source="T", terms=Terms(until=later))
         imports.import_entries(tx, one, [_md5(2)], source="T")  # has no end
         imports.import_entries(tx, one, [_md5(3)])  # the source itself renews it without one
-        imports.import_entries(tx, one, [_md5(4, "x")], source="T", until=later)
+        imports.import_entries(tx, one, [_md5(4, "x")], source="T", terms=Terms(until=later))
         retract.retract(tx, one, source="T", ids=["x"], at=NOW)
         arrays = entry_arrays.entries_for_matching(tx, [one.id])[Algorithm.MD5]
         assert arrays.until is not None

@@ -506,7 +506,7 @@ def test_all_that_stands_is_exported(store: Store, monkeypatch: pytest.MonkeyPat
         made = _made(tx, "one", *rows, **MAY)
         retract.retract(tx, made, source="S-one", ids=["3"], at=NOW)
         export.check_export(tx, made, i_may="our own", now=NOW)
-        found = list(export.entries_to_export(tx, made))
+        found = list(export.entries_to_export(tx, made, now=NOW))
         values = {one.entry.value: one.frames for one in found}
         assert values == {row.value: row.frames for row in rows if row.their_id != "3"}
         export.record_export(tx, made, form="csv", entries=7, left_out=0, i_may="our own")

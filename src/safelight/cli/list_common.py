@@ -2,6 +2,7 @@
 
 import sys
 from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -27,6 +28,15 @@ def ask(question: str) -> None:
     if not sys.stdin.isatty():
         raise BadInput("This needs --yes where nobody can be asked.")
     typer.confirm(question, abort=True, err=True)
+
+
+def end_of(day: str) -> datetime:
+    """The last second of a day that was given as YYYY-MM-DD; raise BadInput."""
+    try:
+        year, month, number = date.fromisoformat(day).timetuple()[:3]
+    except ValueError as exc:
+        raise BadInput(f"{day!r} is not a day. Write it as YYYY-MM-DD.") from exc
+    return datetime(year, month, number, 23, 59, 59, tzinfo=UTC)
 
 
 def numbers(counts: dict[Algorithm, int]) -> dict[str, int]:

@@ -35,11 +35,12 @@ def command(
     The list must permit the purpose export, must not have expired, and its redistribution must not
     be forbidden; so must each list that its entries were taken from. Hash values are confidential.
     """
+    now = utc_now()
     with opened() as app, new_private_file(file) as write, app.transaction() as tx:
         list_ = lists.get(tx, name)
-        export.check_export(tx, list_, i_may=i_may, now=utc_now())
+        export.check_export(tx, list_, i_may=i_may, now=now)
         written = writer(form)
-        for piece in written.pieces(export.entries_to_export(tx, list_)):
+        for piece in written.pieces(export.entries_to_export(tx, list_, now=now)):
             write(piece)
         number, left_out = written.entries, written.left_out
         export.record_export(

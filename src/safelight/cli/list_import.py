@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from safelight.app import open_app
-from safelight.cli.list_common import Name
+from safelight.cli.list_common import Name, end_of
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import Guesses, HashFile, HashFormat, read_hash_file
@@ -48,14 +48,35 @@ def command(
     source: Annotated[
         str | None, typer.Option(help="Who says it, if not the source of the list.")
     ] = None,
+    observe: Annotated[
+        bool,
+        typer.Option(
+            "--observe",
+            help="Match and count what is new, and let no verdict hang on it until: list enable.",
+        ),
+    ] = False,
+    owner: Annotated[
+        str | None, typer.Option(help="Who answers for these entries here.", show_default=False)
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            metavar="YYYY-MM-DD", help="Last day on which they count.", show_default=False
+        ),
+    ] = None,
     rejects: Annotated[
         Path | None, typer.Option(help="Where to put rejected rows; else in SAFELIGHT_HOME.")
     ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Add the hashes of a file, all or none."""
+    """Add the hashes of a file, all or none.
+
+    Entries of a list of the meaning ignore have an owner, you if nobody is named, and an end, in
+    365 days if none is given. To import them again renews both.
+    """
     settings = load_settings()
     meant = UNTOLD if categories is None else load_categories(categories)
+    end = None if until is None else end_of(until)
     rows = read_hash_file(file, form=form, algorithm=algorithm, categories=meant)
     guesses = Guesses()
     with (
@@ -65,8 +86,10 @@ def command(
         opened.transaction() as tx,
     ):
         good = guesses.take(rejected.take(progress.watch(rows)))
+        list_ = lists.get(tx, name)
+        terms = imports.terms_of(tx, list_, owner=owner, until=end, observe=observe, now=utc_now())
         counts = imports.import_entries(
-            tx, lists.get(tx, name), good, source=source, step=progress.step
+            tx, list_, good, source=source, terms=terms, step=progress.step
         )
     say(
         f"{count_of(counts.added, 'hash', 'hashes')} added to {name!r}, "
@@ -77,6 +100,10 @@ def command(
             f"warning: the source gives {count_of(counts.reclassified, 'hash', 'hashes')} another"
             " class than before; the new one stands."
         )
+    if list_.meaning == "ignore" and terms.until is not None:
+        say(f"They are ignored until {terms.until:%Y-%m-%d}; {terms.owner} answers for them.")
+    if observe and counts.added:
+        say(f"What is new is only observed, until: safelight list enable {name}")
     _say_more(file, rows, guesses, rejected)
     if output is Output.JSON:
         written = str(rejected.path) if rejected.number else None
@@ -228,6 +255,8 @@ Examples:
   safelight list import hotline hashes.csv
   safelight list import hotline digests.txt --algorithm sha256
   safelight list import partner hashset.json --categories us
+  safelight list import hotline update.csv --observe
+  safelight list import own-logos logos.txt --owner "Brand team" --until 2027-06-30
   safelight list import hotline export.jsonl --rejects rejects.jsonl --output json
 \b
 FILE holds plain hexadecimal lines, CSV with a header such as pdq,quality,id, JSON Lines, signals

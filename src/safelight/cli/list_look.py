@@ -1,6 +1,7 @@
 """Look at lists: which there are, what is on them, everything about one."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -44,8 +45,7 @@ def show(
             emit(entry.to_json(whole=shown.whole))
     else:
         _print_facts(_facts(list_))
-        rows = [_entry_row(entry, whole=shown.whole) for entry in shown.entries]
-        print_table("", ("entry", "algorithm", "value", "quality", "id", "class"), rows)
+        _print_entries(shown)
     if shown.entries and not shown.whole:
         say(f"Values are shortened. {shown.reason}")
     if shown.following is not None:
@@ -104,6 +104,8 @@ def _facts(list_: lists.HashList) -> Iterator[tuple[str, str]]:
     yield "redistribution", list_.redistribution
     yield "contract", list_.contract_reference
     yield "expires", "no end was agreed" if list_.expires_at is None else str(list_.expires_at)
+    yield "radius", f"{list_.radius} of 256 bits"
+    yield "least quality", f"{list_.min_quality} of 100"
     yield "used", USED[list_.state]
 
 
@@ -122,15 +124,35 @@ def _more_facts(list_: lists.HashList, found: statistics.Figures) -> Iterator[tu
     yield "ever matched", f"{found.ever_matched:,} of {sum(found.entries.values()):,}"
 
 
-def _entry_row(entry: entries.Entry, *, whole: bool) -> tuple[str, ...]:
-    """The cells of one entry; what each source calls it on a line of its own."""
+def _print_entries(shown: entries.Shown) -> None:
+    """Who answers for entries and until when, and what sets some apart, only where that is so."""
+    now = utc_now()
+    heads = ("entry", "algorithm", "value", "quality", "id", "class", "until", "matched")
+    rows = [_entry_row(entry, now, whole=shown.whole) for entry in shown.entries]
+    used = [place for place in range(len(heads)) if place < 6 or any(row[place] for row in rows)]
+    cells = [tuple(row[place] for place in used) for row in rows]
+    print_table("", tuple(heads[place] for place in used), cells)
+
+
+def _entry_row(entry: entries.Entry, now: datetime, *, whole: bool) -> tuple[str, ...]:
+    """The cells of one entry; what each source says of it on a line of its own."""
     ids = "\n".join(_said(one, one.their_id) for one in entry.assertions)
     classes = "\n".join(one.their_class or "–" for one in entry.assertions)
     value = entry.shown(whole=whole)
     if entry.frames:
         value += f" ({entry.frames:,} frames)"
     quality = str(entry.quality) if entry.quality >= 0 else "–"
-    return str(entry.id), entry.algorithm.value, value, quality, ids, classes
+    ends = "\n".join(_end(one, now) for one in entry.assertions).strip("\n")
+    apart = {"only observed": entry.observed, "only where equal": not entry.near}
+    matched = ", ".join(what for what, is_so in apart.items() if is_so)
+    return str(entry.id), entry.algorithm.value, value, quality, ids, classes, ends, matched
+
+
+def _end(assertion: entries.Assertion, now: datetime) -> str:
+    """Until when the assertion stands and who answers for it; empty where nothing was said."""
+    end = assertion.expires_at
+    word = "" if end is None else f"{end:%Y-%m-%d}" + (" (ended)" if end <= now else "")
+    return ", ".join(filter(None, (word, assertion.owner)))
 
 
 def _said(assertion: entries.Assertion, text: str) -> str:

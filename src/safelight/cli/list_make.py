@@ -2,14 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 import typer
 
-from safelight.cli.list_common import Name, ask, opened
-from safelight.cli.output import Output, OutputOption, emit, say
+from safelight.cli.list_common import Name, ask, end_of, opened
+from safelight.cli.output import Output, OutputOption, count_of, emit, say
 from safelight.errors import BadInput
+from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, MAX_RADIUS
 from safelight.store import lists
 
 _NEVER = "never"
@@ -50,6 +50,28 @@ OrganisationOption = Annotated[
         help="Another organisation that may use it; may be given several times.",
     ),
 ]
+RadiusOption = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=MAX_RADIUS,
+        metavar="BITS",
+        help=f"How many of 256 bits may differ, 0 to {MAX_RADIUS}; {DEFAULT_RADIUS} if not said.",
+        show_default=False,
+    ),
+]
+QualityOption = Annotated[
+    int | None,
+    typer.Option(
+        "--min-quality",
+        min=0,
+        max=100,
+        metavar="0-100",
+        help="PDQ hashes of lower quality match only where equal;"
+        f" {DEFAULT_MIN_QUALITY} if not said.",
+        show_default=False,
+    ),
+]
 
 
 def create(
@@ -63,6 +85,11 @@ def create(
     contract: ContractOption = None,
     expires: ExpiresOption = None,
     organisation: OrganisationOption = None,
+    radius: RadiusOption = None,
+    min_quality: QualityOption = None,
+    observe: Annotated[
+        bool, typer.Option("--observe", help="Match and count it, and let no verdict hang on it.")
+    ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Make an empty list."""
@@ -74,10 +101,12 @@ def create(
         redistribution=redistribution,
         contract_reference=contract,
         permitted_organisations=organisation,
+        radius=radius,
+        min_quality=min_quality,
     )
     new = replace(lists.NewList(name=name, source=source), **said, **_expiry(expires))
     with opened() as app, app.transaction() as tx:
-        made = lists.create(tx, new)
+        made = lists.create(tx, new, state="observe" if observe else "enabled")
     say(f"Made the list {name!r}. Fill it with: safelight list import {name} FILE")
     if output is Output.JSON:
         emit(made.to_json())
@@ -95,6 +124,8 @@ def edit(
     contract: ContractOption = None,
     expires: ExpiresOption = None,
     organisation: OrganisationOption = None,
+    radius: RadiusOption = None,
+    min_quality: QualityOption = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Change what is said of a list; what is not given stays. Old and new are audited."""
@@ -108,6 +139,8 @@ def edit(
         redistribution=redistribution,
         contract_reference=contract,
         permitted_organisations=organisation,
+        radius=radius,
+        min_quality=min_quality,
     )
     if meaning is not None and meaning != "source_term":
         said.setdefault("source_term", "")
@@ -122,7 +155,7 @@ def edit(
 
 
 def enable(name: Name, output: OutputOption = Output.TEXT) -> None:
-    """Let scans use the list again."""
+    """Let scans use the list, and those of its entries that were only observed."""
     _set(name, "enabled", f"The list {name!r} is enabled.", output)
 
 
@@ -155,10 +188,12 @@ def delete(
 
 def _set(name: str, state: str, told: str, output: Output) -> None:
     with opened() as app, app.transaction() as tx:
-        lists.set_state(tx, lists.get(tx, name), state)
+        released = lists.set_state(tx, lists.get(tx, name), state)
     say(told)
+    if released:
+        say(f"{count_of(released, 'entry was', 'entries were')} only observed until now.")
     if output is Output.JSON:
-        emit({"list": name, "state": state})
+        emit({"list": name, "state": state, **({"released": released} if released else {})})
 
 
 def _facts(list_: lists.HashList) -> lists.NewList:
@@ -174,13 +209,7 @@ def _said(**facts: Any) -> dict[str, Any]:
 def _expiry(day: str | None) -> dict[str, Any]:
     if day is None:
         return {}
-    if day == _NEVER:
-        return {"expires_at": None}
-    try:
-        year, month, number = date.fromisoformat(day).timetuple()[:3]
-    except ValueError as exc:
-        raise BadInput(f"{day!r} is not a day. Write it as YYYY-MM-DD.") from exc
-    return {"expires_at": datetime(year, month, number, 23, 59, 59, tzinfo=UTC)}
+    return {"expires_at": None if day == _NEVER else end_of(day)}
 
 
 COMMANDS: dict[str, Callable[..., None]] = {
@@ -197,11 +226,13 @@ Examples:
   safelight list create hotline --source "Example hotline" --licence "agreement 2026-07"
   safelight list create partner --source Partner --meaning source_term --source-term "class B1"
   safelight list create system-files --source NSRL --meaning ignore
+  safelight list create new-partner --source Partner --radius 20 --observe
 """,
     "edit": """\b
 Examples:
   safelight list edit hotline --redistribution permitted --expires 2027-12-31
   safelight list edit hotline --purpose match --purpose export
+  safelight list edit hotline --radius 24 --min-quality 60
 """,
     "enable": "\b\nExample:\n  safelight list enable hotline\n",
     "observe": "\b\nExample:\n  safelight list observe hotline\n",

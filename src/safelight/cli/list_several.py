@@ -74,7 +74,7 @@ def diff(
         for row in found:
             emit({name: getattr(row, name) for name in row.__dataclass_fields__})
         for entry in sided:
-            value = _value(entry.value, whole=whole[entry.first is not None])
+            value = _value(entry, whole=whole[entry.first is not None])
             sides = {"first": entry.first, "second": entry.second}
             emit({"algorithm": entry.algorithm.value, "value": value, **sides})
         return
@@ -85,7 +85,7 @@ def diff(
         rows = [
             (
                 entry.algorithm.value,
-                _value(entry.value, whole=whole[entry.first is not None]),
+                _value(entry, whole=whole[entry.first is not None]),
                 first if entry.first is not None else second,
                 str(entry.second if entry.first is None else entry.first),
             )
@@ -204,8 +204,9 @@ def _is_shown(tx: Transaction, list_: lists.HashList) -> bool:
     return not origins.why_shortened(tx, list_, origins.origins_of(tx, list_), now=utc_now())
 
 
-def _value(value: bytes, *, whole: bool) -> str:
-    return value.hex() if whole else value.hex()[:_DIGITS_SHOWN] + "…"
+def _value(entry: compare.OneSided, *, whole: bool) -> str:
+    text = entry.algorithm.text(entry.value)
+    return text if whole else text[:_DIGITS_SHOWN] + "…"
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

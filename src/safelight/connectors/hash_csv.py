@@ -9,7 +9,7 @@ from safelight.connectors.hash_records import column, plain_record, record_rows,
 from safelight.connectors.hash_text import SHOWN, Row
 from safelight.model import Algorithm, HashRow, RejectedRow
 
-_HASH_LIKE = re.compile(r"[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32}")
+_HASH_LIKE = re.compile(r"[0-9A-Fa-f]{288}|[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32}")
 _FIELD_LIMIT = 1 << 16  # characters in one field
 _QUALITIES = {"": None, **{str(number): number for number in range(101)}}
 

@@ -18,6 +18,7 @@ NAMES = {
     Algorithm.MD5: "video_md5",
     Algorithm.SHA256: "video_sha256",
     Algorithm.VPDQ: "vpdq",
+    Algorithm.PHOTODNA: "photodna",
 }
 _NO_HASHES = {
     "raw_text": "text, not a hash of a file",
@@ -26,7 +27,6 @@ _NO_HASHES = {
     "url_md5": "the hash of an address, not of a file",
     "pdq_ocr": "a hash with the words read from the picture, which is not kept here",
     "text_tlsh": "the hash of a text",
-    "photodna": "PhotoDNA, which only licensed programs can compare",
 }
 _LINE = re.compile(r"([a-z][a-z0-9_]{2,40})\s+(\S.*)", re.DOTALL)
 LONGEST_LINE = 1 << 25  # characters: a video of some days
@@ -51,8 +51,8 @@ def signal_line(algorithm: Algorithm, value: bytes, frames: Sequence[VideoFrame]
     """The line for one hash; None for what the exchange has no type for."""
     if algorithm not in NAMES:
         return None
-    signal = "[" + ", ".join(f'"{one}"' for one in to_vpdq(frames)) + "]" if frames else value.hex()
-    return f"{NAMES[algorithm]} {signal}"
+    videos = "[" + ", ".join(f'"{one}"' for one in to_vpdq(frames)) + "]"
+    return f"{NAMES[algorithm]} {videos if frames else algorithm.text(value)}"
 
 
 def _rows(number: int, text: str, stated: Algorithm | None) -> Iterator[Row]:

@@ -5,6 +5,7 @@ from functools import lru_cache
 from itertools import chain
 from typing import Any
 
+from safelight.connectors.hash_photodna import parse_photodna
 from safelight.connectors.hash_text import SHOWN, Row
 from safelight.connectors.hash_video import parse_frames
 from safelight.model import Algorithm, HashMode, HashRow, RejectedRow, video_value
@@ -18,7 +19,12 @@ _NOT_EXACT = (
     "with --mode exact"
 )
 
-_BY_DIGITS = {32: Algorithm.MD5, 40: Algorithm.SHA1, 64: Algorithm.PDQ}
+_BY_DIGITS = {
+    32: Algorithm.MD5,
+    40: Algorithm.SHA1,
+    64: Algorithm.PDQ,
+    2 * Algorithm.PHOTODNA.size: Algorithm.PHOTODNA,
+}
 _PLAIN = frozenset(Algorithm) - {Algorithm.VPDQ}
 _ABOUT = frozenset({"quality", "id", "class"})
 _SIZES = {algorithm: algorithm.size for algorithm in Algorithm}
@@ -40,6 +46,7 @@ _ALGORITHM_NAMES = {
     **dict.fromkeys(("sha256", "sha256hash", "sha2256", "sha256sum"), Algorithm.SHA256),
     **dict.fromkeys(("videosha256",), Algorithm.SHA256),
     **dict.fromkeys(("vpdq", "videovpdq"), Algorithm.VPDQ),
+    **dict.fromkeys(("photodna", "photodnahash", "pdna"), Algorithm.PHOTODNA),
 }
 _COLUMNS = {
     **dict.fromkeys(("hash", "value", "hashvalue", "signal", "signalstr", "digest"), "hash"),
@@ -65,6 +72,9 @@ def parse(text: str, stated: Algorithm | None) -> tuple[Algorithm, bytes] | str:
 def _value(digits: str, algorithm: Algorithm | None) -> tuple[Algorithm, bytes] | str:
     if algorithm is Algorithm.VPDQ:
         return "a video (vpdq) is a list of frames, not one hash"
+    if algorithm is Algorithm.PHOTODNA:
+        opaque = parse_photodna(digits)
+        return opaque if isinstance(opaque, str) else (algorithm, opaque)
     if len(digits.split(maxsplit=1)) > 1:
         return (
             "more than a hash in the line; of a file by md5sum or sha256sum keep the first word, "

@@ -1,8 +1,8 @@
 """VICS (Project VIC) JSON 1.x and 2.0: hash sets, and cases with their media.
 
 A hash set is an object whose `value` is a list of media; in a case each element of `value` has a
-list `Media`. Of a medium are read MD5, SHA1, and PDQ and SHA-256 among its AlternativeHashes.
-PhotoDNA is left out and counted. Nothing else is kept, least of all the miniature pictures: not in
+list `Media`. Of a medium are read MD5, SHA1, PhotoDNA, and what is known here among its
+AlternativeHashes. Nothing else is kept, least of all the miniature pictures: not in
 a list, not in a message, not among the rejects. Counts in the header are not believed.
 
 The numbers of categories mean different things to different exporters (0 and 5 changed places), and
@@ -32,6 +32,8 @@ _SHAPE = re.compile(
     r'\s*\{(?:\s*"[^"]{0,200}"\s*:\s*(?:"[^"]{0,500}"|[\w.+-]+)\s*,){0,20}\s*"value"\s*:\s*\[',
     re.IGNORECASE,
 )
+
+_OWN = {"MD5": Algorithm.MD5, "SHA1": Algorithm.SHA1, "PhotoDNA": Algorithm.PHOTODNA}
 
 # Seen in public exporters of the United States' data model, of now and of before.
 PROFILES: Mapping[str, Mapping[int, str]] = {
@@ -198,15 +200,13 @@ class _Media:
 
     def _hashes(self, medium: Mapping[str, Any]) -> Iterator[tuple[Algorithm, str]]:
         given = False
-        for key, algorithm in (("MD5", Algorithm.MD5), ("SHA1", Algorithm.SHA1)):
-            if digits := _word(medium.get(key)):
+        for key, algorithm in _OWN.items():
+            if digits := _hash(medium.get(key)):
                 given = True
                 yield algorithm, digits
-        if _word(medium.get("PhotoDNA")):
-            self._left_out["PhotoDNA"] += 1
         others = medium.get("AlternativeHashes")
         for other in others if isinstance(others, list) else ():
-            if not isinstance(other, dict) or not (digits := _word(other.get("HashValue"))):
+            if not isinstance(other, dict) or not (digits := _hash(other.get("HashValue"))):
                 continue
             name = _word(other.get("HashName"))
             known = algorithm_named(name)
@@ -229,6 +229,11 @@ def _of_files(medium: Mapping[str, Any]) -> list[str]:
     listed = files if isinstance(files, list) else []
     found = (_word(file.get("MD5")) for file in listed if isinstance(file, dict))
     return list(dict.fromkeys(filter(None, found)))
+
+
+def _hash(value: Any) -> str:
+    """A hash as it is written, which may be longer than a word; empty for anything else."""
+    return value.strip() if type(value) is str else _word(value)
 
 
 def _word(value: Any) -> str:

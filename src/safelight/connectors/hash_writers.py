@@ -78,7 +78,7 @@ class _Csv(Writer):
             return None
         out = io.StringIO()
         lines = csv.writer(out, lineterminator="\n")
-        about = (entry.algorithm.value, entry.value.hex(), _quality(entry), entry.mode)
+        about = (entry.algorithm.value, _digits(entry), _quality(entry), entry.mode)
         for said in standing(entry):
             lines.writerow(
                 (*about, said.their_id, said.their_class, said.source, said.derived_from)
@@ -91,7 +91,7 @@ class _Jsonl(Writer):
         """One object; `id` and `class` are those of the first source."""
         sources = standing(entry)
         row: dict[str, Any] = {"algorithm": entry.algorithm.value}
-        row |= {"vpdq": to_vpdq(frames)} if frames else {"hash": entry.value.hex()}
+        row |= {"vpdq": to_vpdq(frames)} if frames else {"hash": _digits(entry)}
         if entry.quality >= 0:
             row |= {"quality": entry.quality, "mode": entry.mode}
         if sources:
@@ -110,8 +110,8 @@ class _Jsonl(Writer):
 
 class _Hex(Writer):
     def text(self, entry: Entry, frames: Frames) -> str | None:
-        """The algorithm and the digits."""
-        return None if frames else f"{entry.algorithm}:{entry.value.hex()}\n"
+        """The algorithm and the hash."""
+        return None if frames else f"{entry.algorithm}:{_digits(entry)}\n"
 
 
 class _ThreatExchange(Writer):
@@ -136,7 +136,9 @@ class _Vics(Writer):
         found = next(filter(None, map(_CATEGORY.match, classes)), None)
         if found:
             medium["Category"] = int(found[1])
-        if entry.algorithm in (Algorithm.MD5, Algorithm.SHA1):
+        if entry.algorithm is Algorithm.PHOTODNA:
+            medium["PhotoDNA"] = _digits(entry)
+        elif entry.algorithm in (Algorithm.MD5, Algorithm.SHA1):
             medium[entry.algorithm.value.upper()] = digits
         else:
             name = {Algorithm.PDQ: "PDQ", Algorithm.SHA256: "SHA256"}[entry.algorithm]
@@ -163,6 +165,10 @@ def writer(form: ExportFormat) -> Writer:
 def standing(entry: Entry) -> list[Assertion]:
     """What is said of the entry and not retracted."""
     return [said for said in entry.assertions if said.retracted_at is None]
+
+
+def _digits(entry: Entry) -> str:
+    return entry.algorithm.text(entry.value)
 
 
 def _quality(entry: Entry) -> str:

@@ -23,6 +23,8 @@ _EXACT_ONLY = "; compared for equality only, as it is near to too many ordinary 
 def why(match: Match, quality: int, *, radius: int, min_quality: int, exact_only: bool) -> str:
     """What makes it a match: `quality` is the lower of the two hashes'."""
     where = _where(match)
+    if match.algorithm is Algorithm.PHOTODNA:
+        return f"same_photodna: the PhotoDNA hash is that of {where}"
     if match.algorithm not in (Algorithm.PDQ, Algorithm.VPDQ):
         return f"same_{match.algorithm}: byte for byte the file of {where}"
     turned = f", {TURNS[match.orientation]}" if match.orientation != "identity" else ""

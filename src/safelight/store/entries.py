@@ -85,8 +85,9 @@ class Entry:
         }
 
     def shown(self, *, whole: bool) -> str:
-        """The value in hexadecimal; if not `whole`, enough to recognise it and no more."""
-        return self.value.hex() if whole else self.value.hex()[:_DIGITS_SHOWN] + "…"
+        """The value as text; if not `whole`, enough to recognise it and no more."""
+        text = self.algorithm.text(self.value)
+        return text if whole else text[:_DIGITS_SHOWN] + "…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,7 +1,7 @@
 """The entries of a list to be given away: checked, audited, read as they are written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -41,16 +41,21 @@ def check_export(tx: Transaction, list_: HashList, *, i_may: str = "", now: date
         raise NotPermitted(reason)
 
 
-def entries_to_export(tx: Transaction, list_: HashList) -> Iterator[Exported]:
-    """Every entry that stands, by number. Ask `check_export` first, and `record_export` after."""
+def entries_to_export(tx: Transaction, list_: HashList, *, now: datetime) -> Iterator[Exported]:
+    """Every entry that stands, by number, with what is said of it that stands.
+
+    Ask `check_export` first, and `record_export` after.
+    """
     after: int | None = 0
     while after is not None:
         found, after = page(tx, list_, after=after, limit=_PAGE)
         videos = [one.id for one in found if one.algorithm is Algorithm.VPDQ]
         frames = _frames(tx, videos) if videos else {}
         for one in found:
-            if not one.retracted:
-                yield Exported(entry=one, frames=tuple(frames.get(one.id, ())))
+            said = tuple(assertion for assertion in one.assertions if assertion.stands(now))
+            if said and not one.retracted:
+                entry = replace(one, assertions=said)
+                yield Exported(entry=entry, frames=tuple(frames.get(one.id, ())))
 
 
 def record_export(

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
+from safelight.errors import BadInput
 from safelight.model import HashRow
 from safelight.store.lists import HashList, next_change
 from safelight.store.staging import stage
@@ -102,6 +103,53 @@ ON CONFLICT (entry, source, their_id) DO UPDATE SET retracted_at = NULL,
 """
 
 
+_OWNER = 200  # characters
+IGNORED_DAYS = 365  # how long entries are ignored where nobody says how long
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What holds for all that an import brings."""
+
+    owner: str = ""  # who answers for it here; empty: the source alone does
+    until: datetime | None = None  # from then on it does not stand; None: no end was agreed
+    observe: bool = False  # no verdict hangs on what is new until the list is enabled
+
+    def to_json(self) -> dict[str, Any]:
+        """The terms as the audit trail has them: nothing that was not said."""
+        ends = None if self.until is None else self.until.isoformat()
+        terms = {"owner": self.owner, "until": ends, "observe": self.observe}
+        return {name: value for name, value in terms.items() if value}
+
+
+NO_TERMS = Terms()
+
+
+def terms_of(
+    tx: Transaction,
+    list_: HashList,
+    *,
+    owner: str | None = None,
+    until: datetime | None = None,
+    observe: bool = False,
+    now: datetime,
+) -> Terms:
+    """The terms of an import into this list; raise BadInput where they cannot be.
+
+    What is to be ignored is ignored in somebody's name and not for ever: the actor's and for 365
+    days, where nothing is said.
+    """
+    if owner is not None and (not owner.strip() or not owner.isprintable() or len(owner) > _OWNER):
+        raise BadInput(f"The owner cannot be kept: 1 to {_OWNER} printable characters.")
+    if until is not None and until <= now:
+        raise BadInput(f"The end {until:%Y-%m-%d} has passed. Give a day to come.")
+    if list_.meaning == "ignore":
+        last = now.astimezone(UTC).date() + timedelta(days=IGNORED_DAYS)
+        usual = datetime.combine(last, time(23, 59, 59), UTC)
+        return Terms(owner=owner or tx.actor, until=until or usual, observe=observe)
+    return Terms(owner=owner or "", until=until, observe=observe)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportCounts:
     """What became of the rows: `added` are new entries; the other good rows were there already.
@@ -120,17 +168,14 @@ def import_entries(
     rows: Iterable[HashRow],
     *,
     source: str | None = None,
-    owner: str = "",
-    until: datetime | None = None,
-    observe: bool = False,
+    terms: Terms = NO_TERMS,
     step: Callable[[str], None] = lambda _: None,
 ) -> ImportCounts:
     """Add the rows to the list, each with an assertion by `source` (the list's, if not given).
 
     Importing the same rows again adds nothing; what is better known by then is noted, and what was
-    retracted stands again. `owner` answers for the assertions, which stand `until` then; None: no
-    end was agreed. `observe`: no verdict hangs on what is new until the list is enabled. `step` is
-    told what is done next, once all rows are read. Raise ListNotFound when the list has gone.
+    retracted stands again. When it ends is as the last import says (see `terms_of`). `step` is told
+    what is done next, once all rows are read. Raise ListNotFound when the list has gone.
     """
     connection = tx.connection
     facts: dict[str, Any] = {
@@ -138,9 +183,9 @@ def import_entries(
         "list": list_.id,
         "change": next_change(tx, list_),
         "source": source or list_.source,
-        "owner": owner,
-        "expires_at": until,
-        "observe": observe,
+        "owner": terms.owner,
+        "expires_at": terms.until,
+        "observe": terms.observe,
     }
     connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))  # sorts in memory
     staged, frames = stage(connection, rows)
@@ -161,16 +206,9 @@ def import_entries(
     details |= {"added": counts.added, "already_there": counts.already_there}
     if changed:
         details["reclassified"] = changed
-    details |= _terms(owner, until, observe=observe)
+    details |= terms.to_json()
     tx.record("list.import", list_.subject, **details)
     return counts
-
-
-def _terms(owner: str, until: datetime | None, *, observe: bool) -> dict[str, Any]:
-    """What was said of the whole import, for the audit trail; nothing that was not said."""
-    ends = None if until is None else until.isoformat()
-    terms = {"owner": owner, "until": ends, "observe": observe}
-    return {name: value for name, value in terms.items() if value}
 
 
 def _number(tx: Transaction, list_: HashList, facts: dict[str, Any]) -> int:
