@@ -157,3 +157,35 @@ def test_alarms_are_shown_until_somebody_has_looked(app: App, home: Path, tmp_pa
     assert (looked["id"], looked["acknowledged_by"]) == (alarm["id"], "alice")
     done = _safelight(home, "list", "alarms", "--acknowledge", alarm["id"], code=2)
     assert "There is no open alarm" in done.stderr
+
+
+def test_entries_near_to_too_many_ordinary_pictures(home: Path, tmp_path: Path) -> None:
+    _safelight(home, "list", "create", "plain", "--source", "S")
+    listed = tmp_path / "listed.txt"
+    listed.write_text(f"{'ab' * 32}\n{'0f' * 32}\n")
+    _safelight(home, "list", "import", "plain", listed)
+    ordinary = tmp_path / "ordinary.txt"
+    ordinary.write_text(f"{'ab' * 32}\n" * 5 + f"{'c3' * 32}\n" * 995 + "zz\n")
+    calibrate = ("list", "calibrate", "plain")
+    done = _safelight(home, *calibrate, "--reference", ordinary, "-o", "json")
+    assert json.loads(done.stdout) == {
+        "list": "plain",
+        "reference": 1000,
+        "radius": 31,
+        "share": 0.001,
+        "entries": 2,
+        "exact_only": 1,
+        "already": 0,
+    }
+    assert done.stderr == (
+        "warning: 1 row of the reference left out: no hash in them.\n"
+        "2 PDQ entries of 'plain' compared with 1,000 hashes within 31 bits:"
+        " 1 more matches only where equal from now on, 0 did so before.\n"
+    )
+    assert [row["exact_only"] for row in _json(home, "list", "show", "plain")] == [False, True]
+    assert "only where equal" in _safelight(home, "list", "show", "plain").stdout
+    assert _json(home, *calibrate, "--undo") == [{"list": "plain", "near_again": 1}]
+    for words in ((), ("--undo", "--reference", ordinary)):
+        assert "Give --reference" in _safelight(home, *calibrate, *words, code=2).stderr
+    done = _safelight(home, *calibrate, "--reference", listed, code=2)
+    assert "Give at least 1,000" in done.stderr

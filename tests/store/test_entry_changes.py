@@ -264,16 +264,21 @@ def test_what_changed_is_found_without_reading_the_rest(
     plans: list[str] = []
     copied = entry_arrays._copied
 
-    def explained(tx: Transaction, query: sql.Composable, row: Any) -> Any:
+    def explain(tx: Transaction, query: sql.Composable) -> None:
         driver: Any = tx.connection.connection.driver_connection
         plan = driver.execute(sql.SQL("EXPLAIN (ANALYZE, FORMAT JSON) ") + query).fetchone()[0]
         plans.append(json.dumps(plan))
+
+    def explained(tx: Transaction, query: sql.Composable, row: Any) -> Any:
+        explain(tx, query)
         return copied(tx, query, row)
 
     monkeypatch.setattr(entry_arrays, "_copied", explained)
     with store.transaction() as tx:
         found = entries_changed(tx, one.id, 1)
+        scope = entry_arrays._Scope(tx=tx, lists=[one.id], after=1)
+        explain(tx, scope.filled(entry_arrays._KINDS))
     assert len(found.arrays[Algorithm.MD5].ids) == 1
-    assert len(plans) > len(Algorithm)
+    assert len(plans) == 4  # the entry, its class, its end, and before which kinds there are
     read = [int(one) for plan in plans for one in re.findall(r'Removed by \w+ ?\w*": (\d+)', plan)]
     assert max(read, default=0) < 100, plans

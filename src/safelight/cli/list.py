@@ -4,6 +4,7 @@ import typer
 
 from safelight.cli import (
     list_alarms,
+    list_calibrate,
     list_export,
     list_import,
     list_look,
@@ -20,7 +21,15 @@ def about() -> None:
     """Create, import, show and manage hash lists. Every change is written to the audit trail."""
 
 
-for _module in (list_make, list_import, list_look, list_several, list_alarms, list_export):
+for _module in (
+    list_make,
+    list_import,
+    list_look,
+    list_several,
+    list_calibrate,
+    list_alarms,
+    list_export,
+):
     for _name, _command in _module.COMMANDS.items():
         app.command(_name, epilog=_module.EPILOGS[_name])(_command)
 app.add_typer(list_reject.app, name="reject")

@@ -1,6 +1,7 @@
 """What lists hold, in numbers that do not depend on the order of their entries."""
 
 from hashlib import blake2b
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,41 +18,76 @@ Words = npt.NDArray[np.uint64]
 class ListContents:
     """Counts the entries of lists and mixes them into one number each."""
 
-    def __init__(self, lists: int) -> None:
-        self._lists = lists
-        self._entries = np.zeros(lists, np.int64)
+    def __init__(self, lists: int = 0) -> None:
+        """Of so many lists; it grows when others come."""
+        self._entries = [0] * lists
         self._sums: dict[Algorithm, list[int]] = {}
 
-    def add(self, array: EntryArrays) -> None:
-        """Take the entries in; each entry must come whole, in one array."""
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "ListContents":
+        """What `to_json` gave."""
+        new = cls()
+        new._entries = list(map(int, data["entries"]))
+        sums = {Algorithm(name): list(map(int, sums)) for name, sums in data["sums"].items()}
+        if any(len(some) > len(new._entries) for some in sums.values()):
+            raise ValueError("sums of lists that are not counted")
+        new._sums = sums
+        return new
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it; the sums as text, since they are larger than JSON's numbers."""
+        sums = {one.value: list(map(str, some)) for one, some in self._sums.items()}
+        return {"entries": list(self._entries), "sums": sums}
+
+    def copy(self) -> "ListContents":
+        """Another that holds the same."""
+        new = ListContents()
+        new._entries = list(self._entries)
+        new._sums = {algorithm: list(sums) for algorithm, sums in self._sums.items()}
+        return new
+
+    def add(self, array: EntryArrays, *, times: int = 1) -> None:
+        """Take the entries in; each entry must come whole, in one array. Out, with `times` -1."""
         for first in range(0, len(array.ids), _ROWS_AT_A_TIME):
             rows = slice(first, first + _ROWS_AT_A_TIME)
-            self._mix(array, rows)
+            self._mix(array, rows, times)
         lists = array.lists
         if array.algorithm is Algorithm.VPDQ:  # a row for every frame
             keys = np.unique(np.stack([lists.astype(np.int64), array.ids], axis=1), axis=0)
             lists = keys[:, 0].astype(np.int32)
-        self._entries += np.bincount(lists, minlength=self._lists)
+        counts = np.bincount(lists)
+        _grow(self._entries, len(counts))
+        for number in np.flatnonzero(counts).tolist():
+            self._entries[number] += times * int(counts[number])
 
     def entries(self, number: int) -> int:
         """How many entries the list has."""
-        return int(self._entries[number])
+        return self._entries[number] if number < len(self._entries) else 0
 
     def digest(self, number: int) -> str:
         """Equal for equal entries (algorithm, value, quality, class, time), in whatever order."""
-        facts = sorted(f"{algorithm} {sums[number]}" for algorithm, sums in self._sums.items())
+        facts = sorted(
+            f"{algorithm} {sums[number]}"
+            for algorithm, sums in self._sums.items()
+            if number < len(sums) and sums[number]
+        )
         told = "\n".join([str(self.entries(number)), *facts])
         return blake2b(told.encode(), digest_size=16).hexdigest()
 
-    def _mix(self, array: EntryArrays, rows: slice) -> None:
+    def _mix(self, array: EntryArrays, rows: slice, times: int) -> None:
         mixed = _row_numbers(array, rows)
-        sums = self._sums.setdefault(array.algorithm, [0] * self._lists)
+        sums = self._sums.setdefault(array.algorithm, [])
         for place, numbers in enumerate((mixed, _scrambled(mixed ^ _OTHER))):
             for limb in range(_LIMBS):
                 part = ((numbers >> np.uint64(16 * limb)) & np.uint64(0xFFFF)).astype(np.float64)
-                found = np.bincount(array.lists[rows], weights=part, minlength=self._lists)
-                for number in range(self._lists):
-                    sums[number] += int(found[number]) << (128 * place + 16 * limb)
+                found = np.bincount(array.lists[rows], weights=part)
+                _grow(sums, len(found))
+                for number in np.flatnonzero(found).tolist():
+                    sums[number] += times * (int(found[number]) << (128 * place + 16 * limb))
+
+
+def _grow(numbers: list[int], size: int) -> None:
+    numbers += [0] * (size - len(numbers))
 
 
 def _row_numbers(array: EntryArrays, rows: slice) -> Words:

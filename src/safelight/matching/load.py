@@ -1,8 +1,8 @@
 """Where the entries to match come from: hash lists in the database, or hash files."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -15,8 +15,9 @@ from safelight.connectors.hash_files import not_all_pdq, read_hash_file
 from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.content import ListContents
+from safelight.matching.following import Followed, to_match
 from safelight.matching.rules import AS_LISTED, MatchList, MatchPolicy, Standing, not_widened
-from safelight.matching.step import Matcher, rows_of
+from safelight.matching.step import Matcher
 from safelight.model import (
     DEFAULT_MIN_QUALITY,
     DEFAULT_RADIUS,
@@ -25,10 +26,13 @@ from safelight.model import (
     Algorithm,
     EntryArrays,
     HashRow,
+    History,
     RejectedRow,
 )
 
 if TYPE_CHECKING:  # hash files need no database, so that SQLAlchemy is not loaded for them
+    from safelight.store.database import Store
+    from safelight.store.lists import HashList
     from safelight.store.transaction import Transaction
 
 ROWS_AT_A_TIME = 50_000
@@ -96,11 +100,12 @@ class Loaded:
     observed: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()
     about: tuple[ListFacts, ...] = ()
+    histories: Mapping[int, History] = field(default_factory=dict)  # of entries that matched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Named:
-    """A list or file that entries belong to."""
+    """A list or file that entries belong to, and how it is matched."""
 
     name: str
     source: str = ""
@@ -110,23 +115,8 @@ class _Named:
     permitted_purposes: tuple[str, ...] = ("unknown",)
     redistribution: str = "unknown"
     change: int = 0
-    is_observed: bool = False
-    is_ignored: bool = False
-    radius: int = DEFAULT_RADIUS
-    min_quality: int = DEFAULT_MIN_QUALITY
-    until: int | None = None
+    rules: MatchList
     is_file: bool = False
-
-    def to_match(self) -> MatchList:
-        """The list as matching knows it."""
-        standing = Standing.IGNORE if self.is_ignored else Standing.COUNTS
-        return MatchList(
-            name=self.name,
-            standing=Standing.OBSERVED if self.is_observed else standing,
-            radius=self.radius,
-            min_quality=self.min_quality,
-            until=self.until,
-        )
 
 
 def load_files(sources: Sources, policy: MatchPolicy = AS_LISTED) -> Loaded:
@@ -153,15 +143,23 @@ def load_files(sources: Sources, policy: MatchPolicy = AS_LISTED) -> Loaded:
     names = _names(sources.hashes)
     warnings += [_doubt(names[number]) for number in _doubtful(guesses)]
     named = [_of_file(name, policy) for name in names]
-    return _loaded(named, arrays, guesses, warnings, unread=unread)
+    contents = ListContents()
+    for array in arrays:
+        contents.add(array)
+    about = [_facts(one, contents, number) for number, one in enumerate(named)]
+    matcher = Matcher([one.rules for one in named], [*arrays, *guesses])
+    return _loaded(named, matcher, about, warnings, unread=unread)
 
 
 def _of_file(name: str, policy: MatchPolicy) -> _Named:
     return _Named(
         name=name,
         is_file=True,
-        radius=DEFAULT_RADIUS if policy.radius is None else policy.radius,
-        min_quality=DEFAULT_MIN_QUALITY if policy.min_quality is None else policy.min_quality,
+        rules=MatchList(
+            name=name,
+            radius=DEFAULT_RADIUS if policy.radius is None else policy.radius,
+            min_quality=DEFAULT_MIN_QUALITY if policy.min_quality is None else policy.min_quality,
+        ),
     )
 
 
@@ -173,43 +171,75 @@ def load_lists(
     A list that gives less than `policy` asks for is told of in the warnings.
     """
     # Here, not above: whoever has a transaction has loaded the store already.
-    from safelight.store.entry_arrays import entries_for_matching  # noqa: PLC0415
+    from safelight.store.changes import changes_since  # noqa: PLC0415
     from safelight.store.lists import lists_for_matching  # noqa: PLC0415
 
     lists, reasons = lists_for_matching(tx, sources.lists, now=now)
+    _refuse_none(lists, reasons)
+    followed = Followed(contents=ListContents())
+    followed.take(changes_since(tx, {}, only=[one.id for one in lists], now=now))
+    return _of_followed(lists, followed, [*reasons, *not_widened(followed.matcher.lists, policy)])
+
+
+def load_from(
+    store: "Store",
+    sources: Sources,
+    policy: MatchPolicy = AS_LISTED,
+    *,
+    home: Path | None,
+    now: datetime,
+    tell: Callable[[str], None],
+) -> Loaded:
+    """As `load_lists`, beginning with what is kept in `home`, which is kept up meanwhile.
+
+    `tell` is told, from whatever thread, of what of it could not be used or written. The answers do
+    not depend on it.
+    """
+    from safelight.matching.begin import begin  # noqa: PLC0415 - as in load_lists
+
+    begun = begin(store, sources.lists, home=home, now=now, tell=tell)
+    _refuse_none(begun.lists, begun.left_out)
+    told = [*begun.left_out, *not_widened(begun.followed.matcher.lists, policy)]
+    loaded = _of_followed(begun.lists, begun.followed, told)
+    if home is not None:
+        begun.settle(home, now=now, tell=tell)
+    return loaded
+
+
+def _refuse_none(lists: "Sequence[HashList]", reasons: Sequence[str]) -> None:
     if not lists:
         raise BadInput(
             "there is no enabled hash list to match against. Import one (safelight list import),"
             " enable one (safelight list enable), or give a file of hashes with --hashes."
             + "".join(f" {reason}" for reason in reasons)
         )
-    named = [
-        _Named(
-            name=one.name,
-            source=one.source,
-            meaning=one.meaning,
-            source_term=one.source_term,
-            licence=one.licence,
-            permitted_purposes=one.permitted_purposes,
-            redistribution=one.redistribution,
-            change=one.change,
-            is_observed=one.state == "observe",
-            is_ignored=one.meaning == "ignore",
-            radius=one.radius,
-            min_quality=one.min_quality,
-            until=None if one.expires_at is None else int(one.expires_at.timestamp()),
-        )
-        for one in lists
+
+
+def _of_followed(
+    lists: "Sequence[HashList]", followed: Followed, warnings: Sequence[str]
+) -> Loaded:
+    numbers = [followed.place.numbers[one.id] for one in lists]
+    named, doubtful = [_of_list(one) for one in lists], followed.place.doubtful()
+    doubts = [
+        _doubt(one.name) for one, number in zip(lists, numbers, strict=True) if number in doubtful
     ]
-    reasons = [*reasons, *not_widened([one.to_match() for one in named], policy)]
-    arrays = entries_for_matching(tx, [one.id for one in lists])
-    guesses = []
-    if (pdq := arrays.get(Algorithm.PDQ)) is not None:
-        for number in _doubtful([pdq]):
-            rows = pdq.lists == number
-            guesses.append(replace(rows_of(pdq, rows), algorithm=Algorithm.SHA256))
-            reasons = [*reasons, _doubt(named[number].name)]
-    return _loaded(named, list(arrays.values()), guesses, reasons)
+    contents = followed.contents or ListContents()
+    about = [_facts(one, contents, number) for one, number in zip(named, numbers, strict=True)]
+    return _loaded(named, followed.matcher, about, [*warnings, *doubts])
+
+
+def _of_list(one: "HashList") -> _Named:
+    return _Named(
+        name=one.name,
+        source=one.source,
+        meaning=one.meaning,
+        source_term=one.source_term,
+        licence=one.licence,
+        permitted_purposes=one.permitted_purposes,
+        redistribution=one.redistribution,
+        change=one.change,
+        rules=to_match(one),
+    )
 
 
 def left_out_note(path: str | Path, name: str, count: int) -> str:
@@ -222,55 +252,46 @@ def left_out_note(path: str | Path, name: str, count: int) -> str:
 
 def _loaded(
     lists: Sequence[_Named],
-    arrays: Sequence[EntryArrays],
-    guesses: Sequence[EntryArrays],
+    matcher: Matcher,
+    about: Sequence[ListFacts],
     warnings: Sequence[str],
     *,
     unread: int = 0,
 ) -> Loaded:
-    names = [one.name for one in lists]
-    about = _facts(lists, arrays)
     entries = sum(facts.entries for facts in about)
     if not entries:
-        raise BadInput(
-            f"there is nothing to match against: {', '.join(names) or 'no file'} holds no hashes."
-        )
-    observed = frozenset(one.name for one in lists if one.is_observed)
-    ignore = frozenset(one.name for one in lists if one.is_ignored)
+        names = ", ".join(one.name for one in lists)
+        raise BadInput(f"there is nothing to match against: {names or 'no file'} holds no hashes.")
+    observed = frozenset(one.name for one in lists if one.rules.standing is Standing.OBSERVED)
+    ignore = frozenset(one.name for one in lists if one.meaning == "ignore")
     told = [f"{facts.name} {facts.digest} {facts.radius} {facts.min_quality}" for facts in about]
     told += [*sorted(observed), *sorted(ignore)]
     return Loaded(
-        matcher=Matcher([one.to_match() for one in lists], [*arrays, *guesses]),
+        matcher=matcher,
         entries=entries,
         fingerprint=blake2b("\n".join(told).encode(), digest_size=16).hexdigest(),
         warnings=tuple(warnings),
         unread=unread,
         observed=observed,
         ignore=ignore,
-        about=about,
+        about=tuple(about),
     )
 
 
-def _facts(lists: Sequence[_Named], arrays: Sequence[EntryArrays]) -> tuple[ListFacts, ...]:
-    contents = ListContents(len(lists))
-    for array in arrays:
-        contents.add(array)
-    return tuple(
-        ListFacts(
-            name=one.name,
-            source=one.source,
-            meaning=one.meaning,
-            source_term=one.source_term,
-            licence=one.licence,
-            permitted_purposes=one.permitted_purposes,
-            redistribution=one.redistribution,
-            change=one.change,
-            entries=contents.entries(number),
-            digest=contents.digest(number),
-            radius=None if one.is_file else one.radius,
-            min_quality=None if one.is_file else one.min_quality,
-        )
-        for number, one in enumerate(lists)
+def _facts(one: _Named, contents: ListContents, number: int) -> ListFacts:
+    return ListFacts(
+        name=one.name,
+        source=one.source,
+        meaning=one.meaning,
+        source_term=one.source_term,
+        licence=one.licence,
+        permitted_purposes=one.permitted_purposes,
+        redistribution=one.redistribution,
+        change=one.change,
+        entries=contents.entries(number),
+        digest=contents.digest(number),
+        radius=None if one.is_file else one.rules.radius,
+        min_quality=None if one.is_file else one.rules.min_quality,
     )
 
 

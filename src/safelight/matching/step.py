@@ -1,427 +1,261 @@
-"""The hash lists as they are searched: PDQ and video frames by index, digests by sorted tables."""
+"""The hash lists as they are searched, while they change."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from safelight.kernel.index import HashIndex
-from safelight.matching.rules import (
-    Hit,
-    MatchList,
-    MatchPolicy,
-    Nearness,
-    Standing,
-    best_per_entry,
-)
-from safelight.matching.video import (
-    QUERIES_AT_A_TIME,
-    UNTOLD_QUALITY,
-    Query,
-    VideoHit,
-    VideoTable,
-)
-from safelight.model import (
-    ORIENTATIONS,
-    Algorithm,
-    EntryArrays,
-    EntryFlag,
-    Examined,
-    FrameHashes,
-    FrameSampling,
-    ImageHashes,
-    Match,
-    VideoHashes,
-)
+from safelight.matching.arrays import joined_entries
+from safelight.matching.digests import DigestIndex
+from safelight.matching.facts import FORGOTTEN, GONE, ClassNames, Facts, Numbers, gone
+from safelight.matching.reach import Lists
+from safelight.matching.rules import Hit, MatchList, MatchPolicy, best_per_entry
+from safelight.matching.tables import Arrived, Asked, DigestTable, PdqTable, Videos
+from safelight.model import Algorithm, EntryArrays, Examined, ImageHashes, VideoHashes
 
-Bytes = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.int64]
+_NO_KEYS = np.empty(0, np.int64)
+_DIGESTS = (Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256)  # of a file; others come from sources
+_PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What is different now.
+
+    `lists` are those that are new or altered, by number; None: not matched from now on. `entries`
+    are those that are new or altered, as they stand, with the numbers of their lists; the ids in
+    `gone` are matched no more. The entries of lists in `deleted` are forgotten. `doubtful`: all
+    lists, by number, whose PDQ hashes may be SHA-256; None: as before. A list's number is never
+    given to another, nor an entry's id, and an entry's hash never changes.
+    """
+
+    lists: Mapping[int, MatchList | None] = field(default_factory=dict)
+    entries: tuple[EntryArrays, ...] = ()
+    gone: Numbers = field(default_factory=lambda: _NO_KEYS)
+    deleted: tuple[int, ...] = ()
+    doubtful: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, weakref_slot=True)
+class State:
+    """Everything at one moment. Never changed: a search works with one of them."""
+
+    lists: Lists
+    pdq: PdqTable
+    videos: Videos
+    digests: Mapping[Algorithm, DigestTable]
+
+    def facts_of(self, algorithm: Algorithm) -> Facts:
+        """What is known of the entries of this algorithm."""
+        if algorithm is Algorithm.PDQ:
+            return self.pdq.facts
+        if algorithm is Algorithm.VPDQ:
+            return self.videos.facts
+        table = self.digests.get(algorithm)
+        return Facts(()) if table is None else table.facts
+
+    def __len__(self) -> int:
+        digests = sum(len(table.facts) for table in self.digests.values())
+        return len(self.pdq.facts) + len(self.videos.facts) + digests
 
 
 class Matcher:
-    """Hash lists, loaded for matching. Safe to search from several threads.
+    """Hash lists, loaded for matching. Safe to search, and to change, from several threads.
 
-    Every hit says what it is worth on its list, and how near is near for that list, for `judge`.
+    A search sees the lists as they were before or after a change, never in between, and neither
+    waits for the other. Every hit says what it is worth, and until when it counts, for `judge`.
     """
 
-    def __init__(self, lists: Sequence[MatchList], entries: Iterable[EntryArrays]) -> None:
-        """Load entries; `lists` are those that EntryArrays.lists points into."""
-        self.lists = tuple(lists)
-        parts: dict[Algorithm, list[EntryArrays]] = {}
-        for some in entries:
-            parts.setdefault(some.algorithm, []).append(some)
-        pdq, vpdq = (
-            _Entries(self.lists, _joined(one, parts.pop(one, [])))
-            for one in (Algorithm.PDQ, Algorithm.VPDQ)
-        )
-        self._pdq = _PdqTable(pdq)
-        self._videos = [_VideoTable(one, some) for one, some in vpdq.by_nearness()]
-        self._digests = {
-            algorithm: _DigestTable(_Entries(self.lists, _joined(algorithm, some)))
-            for algorithm, some in parts.items()
-        }
+    def __init__(
+        self,
+        lists: Sequence[MatchList] = (),
+        entries: Iterable[EntryArrays] = (),
+    ) -> None:
+        """Load entries; `lists` are those that EntryArrays.lists points into.
+
+        Ids need not be different from list to list. What is loaded like this is not changed later.
+        """
+        self._begin(_nothing(), ClassNames())
+        self._change(Change(lists=dict(enumerate(lists)), entries=tuple(entries)), by_row=True)
+
+    @classmethod
+    def following(cls, change: Change) -> "Matcher":
+        """A matcher that starts with this and takes changes; an entry's id is its own for ever."""
+        new = cls()
+        new.apply(change)
+        return new
+
+    @classmethod
+    def of_state(cls, state: State, names: ClassNames) -> "Matcher":
+        """A matcher of what was kept."""
+        new = cls.__new__(cls)
+        new._begin(state, names)
+        return new
+
+    def _begin(self, state: State, names: ClassNames) -> None:
+        self._state, self.names = state, names
+        self._changing = Lock()
+        self._earlier: list[weakref.ref[State]] = []  # that a search may still be using
+        self._to_forget: list[Numbers] = []
 
     def __len__(self) -> int:
-        digests = sum(len(table) for table in self._digests.values())
-        return len(self._pdq) + sum(map(len, self._videos)) + digests
+        return len(self._state)
+
+    @property
+    def lists(self) -> tuple[MatchList, ...]:
+        """The lists that are matched."""
+        return tuple(one for one in self._state.lists.every if one is not None)
+
+    @property
+    def state(self) -> State:
+        """Everything as it is now."""
+        return self._state
+
+    # -- searching --
 
     def hits(self, examined: Examined, policy: MatchPolicy, *, slack: int = 0) -> list[Hit]:
         """Return the nearest hit of every entry the file matches, the nearest first.
 
         `slack` widens the radius, for hashes that may have drifted (fast mode).
         """
-        found = list(self._digest_hits(examined, policy))
+        state, asked = self._asked(policy, slack)
+        found = list(_digest_hits(state, examined, asked))
         if isinstance(examined, ImageHashes):
             for frame in examined.frames:
-                found += self._pdq.frame_hits(frame, policy, slack)
-            for videos in self._videos:
-                found += videos.picture_hits(examined.frames, policy, slack)
+                found += state.pdq.frame_hits(frame, asked)
+            found += state.videos.picture_hits(examined.frames, asked)
         elif isinstance(examined, VideoHashes):
-            found += self._pdq.video_hits(examined.frames, policy)
-            for videos in self._videos:
-                found += videos.video_hits(examined, policy)
+            found += state.pdq.video_hits(examined.frames, asked)
+            found += state.videos.video_hits(examined, asked)
         return best_per_entry(found)
 
     def hash_hits(self, algorithm: Algorithm, value: bytes, policy: MatchPolicy) -> list[Hit]:
         """Return the hits of one bare hash; PDQ within the radius, digests where equal."""
+        state, asked = self._asked(policy, 0)
         if algorithm is Algorithm.PDQ:
             query = np.frombuffer(value, np.uint8).reshape(1, 32)
-            found = list(self._pdq.search(query, policy))
-            for videos in self._videos:
-                found += videos.hash_hits(value, policy)
+            found = list(state.pdq.search(query, asked))
+            found += state.videos.hash_hits(value, asked)
             return best_per_entry(found)
-        table = self._digests.get(algorithm)
-        return list(table.hits(value, policy)) if table else []
+        return list(_equal(state, algorithm, value, asked))
 
-    def _digest_hits(self, examined: Examined, policy: MatchPolicy) -> Iterator[Hit]:
-        if examined.digests is None:
-            return
-        for algorithm, table in self._digests.items():
-            # Of a file no PhotoDNA is known: nothing is equal to an empty value.
-            value = bytes.fromhex(getattr(examined.digests, algorithm.value, ""))
-            yield from table.hits(value, policy)
+    def _asked(self, policy: MatchPolicy, slack: int) -> tuple[State, Asked]:
+        state = self._state
+        reach = state.lists.reach(policy)
+        names = self.names.names
+        asked = Asked(policy=policy, reach=reach, lists=state.lists, classes=names, slack=slack)
+        return state, asked
 
+    # -- changing --
 
-def _joined(algorithm: Algorithm, parts: Sequence[EntryArrays]) -> EntryArrays:
-    every = parts or [_nothing(algorithm)]
-    return EntryArrays(
-        algorithm=algorithm,
-        ids=np.concatenate([part.ids for part in every]),
-        lists=np.concatenate([part.lists for part in every]),
-        values=np.concatenate([part.values for part in every]),
-        qualities=np.concatenate([part.qualities for part in every]),
-        classes=None if all(part.classes is None for part in every) else _joined_classes(every),
-        class_names=tuple(name for part in every for name in part.class_names),
-        times=None if all(part.times is None for part in every) else _joined_times(every),
-        flags=None if all(part.flags is None for part in every) else _joined_flags(every),
-        until=None if all(part.until is None for part in every) else _joined_ends(every),
-    )
+    @contextmanager
+    def unchanged(self) -> Iterator[State]:
+        """Let no change be taken over while the block runs."""
+        with self._changing:
+            yield self._forget()
 
+    def apply(self, change: Change) -> None:
+        """Take a change over, all of it at once, for every search that begins from now on.
 
-def rows_of(array: EntryArrays, rows: npt.NDArray[np.bool_]) -> EntryArrays:
-    """Some of the entries."""
-    return replace(
-        array,
-        ids=array.ids[rows],
-        lists=array.lists[rows],
-        values=array.values[rows],
-        qualities=array.qualities[rows],
-        classes=None if array.classes is None else array.classes[rows],
-        times=None if array.times is None else array.times[rows],
-        flags=None if array.flags is None else array.flags[rows],
-        until=None if array.until is None else array.until[rows],
-    )
-
-
-def _nothing(algorithm: Algorithm) -> EntryArrays:
-    return EntryArrays(
-        algorithm=algorithm,
-        ids=np.empty(0, np.int64),
-        lists=np.empty(0, np.int32),
-        values=np.empty((0, algorithm.size), np.uint8),
-        qualities=np.empty(0, np.int16),
-    )
-
-
-def _joined_classes(parts: Sequence[EntryArrays]) -> npt.NDArray[np.int32]:
-    """The classes as positions among the names of all parts; of no class, the part's first."""
-    joined, names = [], 0
-    for part in parts:
-        classes = np.zeros(len(part.ids), np.int32) if part.classes is None else part.classes
-        joined.append(classes + np.int32(names))
-        names += len(part.class_names)
-    return np.concatenate(joined)
-
-
-def _joined_times(parts: Sequence[EntryArrays]) -> npt.NDArray[np.int32]:
-    return np.concatenate(
-        [np.zeros(len(one.ids), np.int32) if one.times is None else one.times for one in parts]
-    )
-
-
-def _joined_flags(parts: Sequence[EntryArrays]) -> Bytes:
-    return np.concatenate(
-        [np.zeros(len(one.ids), np.uint8) if one.flags is None else one.flags for one in parts]
-    )
-
-
-def _joined_ends(parts: Sequence[EntryArrays]) -> Numbers:
-    return np.concatenate(
-        [np.full(len(one.ids), _NEVER) if one.until is None else one.until for one in parts]
-    )
-
-
-_NEVER = np.int64(np.iinfo(np.int64).max)  # the end of what has none
-
-
-class _Entries:
-    """What each row of a table stands for."""
-
-    def __init__(self, lists: Sequence[MatchList], arrays: EntryArrays) -> None:
-        self.lists, self.arrays = lists, arrays
-
-    def __len__(self) -> int:
-        return len(self.arrays.ids)
-
-    def widest(self, policy: MatchPolicy) -> Nearness:
-        """How near is near for the most generous of the lists."""
-        all_of_them = [one.within(policy) for one in self.lists] or [Nearness()]
-        return Nearness(
-            radius=max(one.radius for one in all_of_them),
-            min_quality=min(one.min_quality for one in all_of_them),
-        )
-
-    def by_nearness(self) -> "Iterator[tuple[MatchList, _Entries]]":
-        """The entries apart by what their lists call near, each with a list that says so."""
-        apart: dict[tuple[int, int], list[int]] = {}
-        for number, one in enumerate(self.lists):
-            apart.setdefault((one.radius, one.min_quality), []).append(number)
-        for numbers in apart.values():
-            rows = np.isin(self.arrays.lists, numbers)
-            if rows.any():
-                yield self.lists[numbers[0]], _Entries(self.lists, rows_of(self.arrays, rows))
-
-    def quality(self, row: int) -> int:
-        told = int(self.arrays.qualities[row])
-        return told if told >= 0 else UNTOLD_QUALITY
-
-    def hit(
-        self,
-        row: int,
-        *,
-        distance: int,
-        turn: int = 0,
-        frame: FrameHashes | None = None,
-        quality: int = UNTOLD_QUALITY,
-        stored: bool = False,
-        policy: MatchPolicy,
-    ) -> Hit:
-        arrays = self.arrays
-        one = self.lists[arrays.lists[row]]
-        flags = 0 if arrays.flags is None else int(arrays.flags[row])
-        their_class = "" if arrays.classes is None else arrays.class_names[arrays.classes[row]]
-        match = Match(
-            list_name=one.name,
-            entry=int(arrays.ids[row]),
-            algorithm=arrays.algorithm,
-            distance=distance,
-            orientation=ORIENTATIONS[turn],
-            frame=0 if frame is None else frame.number,
-            time=None if frame is None else frame.time,
-            their_class=their_class,
-        )
-        return Hit(
-            match=match,
-            quality=quality,
-            standing=Standing.OBSERVED if flags & EntryFlag.OBSERVED else one.standing,
-            near=one.within(policy),
-            exact_only=bool(flags & EntryFlag.EXACT_ONLY),
-            stored=stored,
-            until=self._until(row, one),
-        )
-
-    def _until(self, row: int, one: MatchList) -> int | None:
-        if self.arrays.until is None or self.arrays.until[row] == _NEVER:
-            return one.until
-        until = int(self.arrays.until[row])
-        return until if one.until is None else min(until, one.until)
-
-
-class _PdqTable:
-    """PDQ entries: an index over their rows."""
-
-    def __init__(self, entries: _Entries) -> None:
-        self._entries = entries
-        rows = np.arange(len(entries), dtype=np.int64)
-        self._index = HashIndex.build(entries.arrays.values, rows)
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def frame_hits(self, frame: FrameHashes, policy: MatchPolicy, slack: int) -> Iterator[Hit]:
-        """The hits of a picture's frame; at low quality only those that are equal."""
-        for hashes, quality, stored in _both(frame):
-            query = np.frombuffer(bytes.fromhex("".join(hashes)), np.uint8).reshape(-1, 32)
-            yield from self.search(query, policy, slack, frame, quality, stored=stored)
-
-    def video_hits(self, frames: Sequence[FrameHashes], policy: MatchPolicy) -> Iterator[Hit]:
-        """The nearest hit of each entry that a video's frames are near to.
-
-        Frames of low quality are left out: nearly every video begins or ends with a black one.
+        Where this raises, nothing has changed.
         """
-        widest = self._entries.widest(policy)
-        query = Query.of(frames, widest.min_quality)
-        if not len(self) or not len(query.values):
-            return
-        nearest = self._nearest(query.values.reshape(-1, 32), widest.radius)
-        for row, distance, which in nearest.tolist():
-            number, turn = divmod(which, len(ORIENTATIONS))
-            frame = query.frame(number)
-            quality = min(self._entries.quality(row), 100 if frame is None else frame.quality)
-            hit = self._entries.hit(
-                row, distance=distance, turn=turn, frame=frame, quality=quality, policy=policy
-            )
-            if hit.is_one():
-                yield hit
+        self._change(change, by_row=False)
 
-    def _nearest(self, queries: Bytes, radius: int) -> Numbers:
-        """Of each row that a query is near: the row, how many bits off, and the nearest query.
+    def _change(self, change: Change, *, by_row: bool) -> None:
+        with self._changing:
+            before = self._forget()
+            arrived = self._arrived(change, by_row=by_row)
+            deleted = before.pdq.facts.keys_of_lists(change.deleted)
+            new = _changed(before, change, arrived)
+            if (pdq := arrived.get(Algorithm.PDQ)) is not None:
+                unindexed = before.pdq.unindexed(pdq)  # which no search knows yet
+                before.pdq.index.add(pdq.array.values[unindexed], pdq.keys[unindexed])
+            self._earlier.append(weakref.ref(before))
+            self._to_forget += [change.gone, deleted]
+            self._state = new
 
-        Memory is that of the rows and of a few queries at a time, whatever is near what.
-        """
-        best = np.empty((0, 3), np.int64)
-        for start in range(0, len(queries), QUERIES_AT_A_TIME):
-            some = np.ascontiguousarray(queries[start : start + QUERIES_AT_A_TIME])
-            found = self._index.search(some, radius=radius)
-            which = start + np.repeat(np.arange(len(some)), np.diff(found.offsets))
-            at = _nearest_of_each(found.ids, found.distances)
-            new = np.stack([found.ids[at], found.distances[at], which[at]], axis=1)
-            both = np.concatenate([best, new])
-            best = both[_nearest_of_each(both[:, 0], both[:, 1])]
-        return best
+    def _arrived(self, change: Change, *, by_row: bool) -> dict[Algorithm, Arrived]:
+        arrived = {}
+        for algorithm in Algorithm:
+            array = joined_entries(algorithm, change.entries)
+            if array is not None:
+                arrived[algorithm] = Arrived.of(array, self.names, by_row=by_row)
+        return arrived
 
-    def search(
-        self,
-        query: Bytes,
-        policy: MatchPolicy,
-        slack: int = 0,
-        frame: FrameHashes | None = None,
-        quality: int = UNTOLD_QUALITY,
-        *,
-        stored: bool = False,
-    ) -> Iterator[Hit]:
-        widest = self._entries.widest(policy)
-        radius = 0 if quality < widest.min_quality else widest.radius + slack
-        found = self._index.search(query, radius=radius)
-        which = np.repeat(np.arange(len(query)), np.diff(found.offsets))
-        for row, distance, turn in zip(
-            found.ids.tolist(), found.distances.tolist(), which.tolist(), strict=True
-        ):
-            hit = self._entries.hit(
-                row,
-                distance=distance,
-                turn=turn,
-                frame=frame,
-                quality=min(quality, self._entries.quality(row)),
-                stored=stored,
-                policy=policy,
-            )
-            if hit.is_one(slack=slack):  # a featureless entry is near to everything
-                yield hit
+    def _forget(self) -> State:
+        """Take hashes that no search needs any more out of the index."""
+        state = self._state
+        self._earlier = [one for one in self._earlier if one() is not None]
+        if self._earlier or not self._to_forget:
+            return state
+        keys = np.unique(np.concatenate(self._to_forget))
+        keys = keys[state.pdq.facts.of(keys).lists == GONE]
+        self._to_forget = []
+        if len(keys):
+            facts = state.pdq.facts.with_rows(gone(keys, FORGOTTEN))
+            state.pdq.index.remove(keys)
+            self._earlier.append(weakref.ref(state))
+            self._state = replace(state, pdq=replace(state.pdq, facts=facts))
+        return self._state
 
 
-def _nearest_of_each(rows: Numbers, distances: npt.NDArray[Any]) -> Numbers:
-    """The positions of the nearest of each row, of equally near ones the first; by row."""
-    order = np.lexsort((distances, rows))
-    return order[np.flatnonzero(np.diff(rows[order], prepend=-1))]
+def _nothing() -> State:
+    return State(
+        lists=Lists(),
+        pdq=PdqTable(index=HashIndex(), facts=Facts(())),
+        videos=Videos.of((), Facts(())),
+        digests={},
+    )
 
 
-def _both(frame: FrameHashes) -> Iterator[tuple[tuple[str, ...], int, bool]]:
-    """The hashes of the upright frame and of its stored pixels, each with its quality."""
-    yield frame.dihedral, frame.quality, False
-    if frame.stored is not None and frame.stored_quality is not None:
-        yield frame.stored, frame.stored_quality, True
+def _changed(before: State, change: Change, arrived: Mapping[Algorithm, Arrived]) -> State:
+    """The state after a change; the index of PDQ is still to be filled."""
+
+    def after(table: Any, algorithm: Algorithm) -> Any:
+        deleted = table.facts.keys_of_lists(change.deleted)
+        return table.with_entries(arrived.get(algorithm), np.union1d(change.gone, deleted))
+
+    digests = dict(before.digests)
+    for algorithm in arrived.keys() - _PERCEPTUAL:
+        digests.setdefault(algorithm, _no_digests(algorithm))
+    return State(
+        lists=_lists(before.lists, change),
+        pdq=after(before.pdq, Algorithm.PDQ),
+        videos=after(before.videos, Algorithm.VPDQ),
+        digests={algorithm: after(table, algorithm) for algorithm, table in digests.items()},
+    )
 
 
-class _VideoTable:
-    """Video entries of lists that call the same near: `VideoTable` with what its rows stand for."""
-
-    def __init__(self, one: MatchList, entries: _Entries) -> None:
-        self._list, self._entries = one, entries
-        self._videos = VideoTable(entries.arrays)
-
-    def __len__(self) -> int:
-        return len(self._videos)
-
-    def video_hits(self, examined: VideoHashes, policy: MatchPolicy) -> Iterator[Hit]:
-        """The videos that match; after a look at key frames only, all that might."""
-        triage = examined.sampling is FrameSampling.KEY_FRAMES
-        near = self._list.within(policy)
-        found = self._videos.video_hits(examined.frames, near, policy, any_frame=triage)
-        yield from self._hits(found, policy)
-
-    def picture_hits(
-        self, frames: Sequence[FrameHashes], policy: MatchPolicy, slack: int
-    ) -> Iterator[Hit]:
-        if not len(self):
-            return
-        near = self._list.within(policy)
-        stored = [one for frame in frames for one in _as_stored(frame)]
-        for each, is_stored in ((frames, False), (stored, True)):
-            query = Query.of(each, near.min_quality)
-            found = self._videos.picture_hits(query, near.radius + slack, near.min_quality)
-            yield from self._hits(found, policy, slack, stored=is_stored)
-
-    def hash_hits(self, value: bytes, policy: MatchPolicy) -> Iterator[Hit]:
-        near = self._list.within(policy)
-        found = self._videos.picture_hits(Query.bare(value), near.radius, near.min_quality)
-        yield from self._hits(found, policy)
-
-    def _hits(
-        self,
-        found: Iterable[VideoHit],
-        policy: MatchPolicy,
-        slack: int = 0,
-        *,
-        stored: bool = False,
-    ) -> Iterator[Hit]:
-        for one in found:
-            hit = self._entries.hit(
-                one.row,
-                distance=one.distance,
-                turn=one.turn,
-                frame=one.frame,
-                stored=stored,
-                policy=policy,
-            )
-            if hit.is_one(slack=slack):
-                yield replace(hit, match=replace(hit.match, video=one.video))
+def _no_digests(algorithm: Algorithm) -> DigestTable:
+    return DigestTable(algorithm=algorithm, index=DigestIndex(), facts=Facts(()))
 
 
-def _as_stored(frame: FrameHashes) -> Iterator[FrameHashes]:
-    if frame.stored is not None and frame.stored_quality is not None:
-        yield replace(frame, dihedral=frame.stored, quality=frame.stored_quality)
+def _lists(before: Lists, change: Change) -> Lists:
+    every = list(before.every)
+    every += [None] * (max(change.lists, default=-1) + 1 - len(every))
+    for number, one in change.lists.items():
+        every[number] = one
+    doubtful = before.doubtful if change.doubtful is None else change.doubtful
+    if tuple(every) == before.every and doubtful == before.doubtful:
+        return before
+    return Lists(every, doubtful)
 
 
-class _DigestTable:
-    """Equality lookup: rows sorted by their first eight bytes, then compared whole."""
+def _digest_hits(state: State, examined: Examined, asked: Asked) -> Iterator[Hit]:
+    if examined.digests is None:
+        return
+    for algorithm in _DIGESTS:
+        value = bytes.fromhex(getattr(examined.digests, algorithm.value))
+        yield from _equal(state, algorithm, value, asked)
 
-    def __init__(self, entries: _Entries) -> None:
-        self._entries = entries
-        values = entries.arrays.values
-        heads = np.ascontiguousarray(values[:, :8]).view(">u8").ravel().astype(np.uint64)
-        self._order = np.argsort(heads, kind="stable")
-        self._heads = heads[self._order]
 
-    def __len__(self) -> int:
-        return len(self._order)
-
-    def hits(self, value: bytes, policy: MatchPolicy) -> Iterator[Hit]:
-        head = np.uint64(int.from_bytes(value[:8], "big"))
-        first = int(np.searchsorted(self._heads, head, side="left"))
-        last = int(np.searchsorted(self._heads, head, side="right"))
-        for row in self._order[first:last].tolist():
-            if self._entries.arrays.values[row].tobytes() == value:
-                yield self._entries.hit(row, distance=0, policy=policy)
+def _equal(state: State, algorithm: Algorithm, value: bytes, asked: Asked) -> Iterator[Hit]:
+    if (table := state.digests.get(algorithm)) is not None:
+        yield from table.hits(value, asked)
+    if algorithm is Algorithm.SHA256:
+        yield from state.pdq.digest_hits(value, asked)

@@ -5,14 +5,16 @@ other's, both ways. Frames with the same hash count once, and so does a standing
 changes by a few bits (vPDQ calls leaving those out pruning); frames of low quality do not count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from safelight.kernel.index import HashIndex
+from safelight.matching.reach import UNTOLD_QUALITY
 from safelight.matching.rules import MatchPolicy, Nearness
 from safelight.matching.scenes import (
     SCENE_PICTURES,
@@ -23,9 +25,6 @@ from safelight.matching.scenes import (
     work_for,
 )
 from safelight.model import ORIENTATIONS, EntryArrays, FrameHashes, Scene, VideoMatch
-
-# The quality of an entry whose list does not tell: taken for good.
-UNTOLD_QUALITY = 100
 
 QUERIES_AT_A_TIME = 128
 
@@ -40,13 +39,26 @@ _MOST_WORK = 10_000_000
 
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+# The arrays that a table is made of, beside the index of its hashes.
+_KEPT = (
+    "keys",
+    "_first_pairs",
+    "_pair_values",
+    "_pair_videos",
+    "_pair_times",
+    "_pair_starts",
+    "_pair_qualities",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoHit:
-    """A video on a list that something matched; `row` is that of its first frame."""
+    """A video of a table that something matched, by its number there."""
 
-    row: int
+    number: int
     distance: int  # bits, of the nearest two frames
     turn: int  # of the examined frames; a position in ORIENTATIONS
     frame: FrameHashes | None  # the examined one where the match begins; None: a bare hash
@@ -83,6 +95,14 @@ class Query:
     values: Bytes  # [queries, turns, 32]
     query_of: Numbers  # [frames]
 
+    @property
+    def qualities(self) -> Numbers:
+        """[queries]: that of the first frame of each."""
+        qualities = np.zeros(len(self.values), np.int64)
+        for frame, query in zip(reversed(self.frames), self.query_of[::-1].tolist(), strict=True):
+            qualities[query] = frame.quality
+        return qualities
+
     @classmethod
     def of(cls, frames: Sequence[FrameHashes], min_quality: int) -> "Query":
         """The query for these frames in all orientations."""
@@ -109,18 +129,30 @@ class Query:
 class VideoTable:
     """Videos (VPDQ entries). A pair is a hash and a video that has frames with it."""
 
-    def __init__(self, entries: EntryArrays) -> None:
-        times = np.zeros(len(entries.ids), np.int32) if entries.times is None else entries.times
-        rows = np.lexsort((times, entries.ids, entries.lists))
-        new = np.ones(len(rows), np.bool_)
-        lists, ids = entries.lists[rows], entries.ids[rows]
-        new[1:] = (lists[1:] != lists[:-1]) | (ids[1:] != ids[:-1])
-        self._first_rows = rows[new]
+    def __init__(self, entries: EntryArrays, keys: Numbers) -> None:
+        """`keys` says of each row which video the frame is of."""
+        times = np.zeros(len(keys), np.int32) if entries.times is None else entries.times
+        rows = np.lexsort((times, keys))
+        new = np.diff(keys[rows], prepend=keys[rows[:1]] - 1) != 0
+        self.keys = keys[rows[new]]  # [videos], ascending
         values, value_of = _unique(_without_standing(entries.values[rows], new))
-        keys = value_of * len(self._first_rows) + (np.cumsum(new) - 1)
-        self._make_pairs(keys, entries.qualities[rows], times[rows])
+        pairs = value_of * len(self.keys) + (np.cumsum(new) - 1)
+        self._make_pairs(pairs, entries.qualities[rows], times[rows])
         self._first_pairs = np.searchsorted(self._pair_values, np.arange(len(values) + 1))
         self._index = HashIndex.build(values, np.arange(len(values), dtype=np.int64))
+
+    @classmethod
+    def of_arrays(cls, index: HashIndex, arrays: Mapping[str, npt.NDArray[Any]]) -> "VideoTable":
+        """The table that `arrays` gave."""
+        new = cls.__new__(cls)
+        new._index = index
+        for name in _KEPT:
+            setattr(new, name, arrays[name.lstrip("_")])
+        return new
+
+    def arrays(self) -> tuple[HashIndex, dict[str, npt.NDArray[Any]]]:
+        """All that the table is, to be kept."""
+        return self._index, {name.lstrip("_"): getattr(self, name) for name in _KEPT}
 
     def _make_pairs(
         self, keys: Numbers, qualities: npt.NDArray[np.int16], times: npt.NDArray[np.int32]
@@ -132,38 +164,49 @@ class VideoTable:
         self._pair_times = times[by_pair]
         self._pair_starts = np.append(first, len(keys))
         self._pair_qualities = np.maximum.reduceat(told, first) if len(first) else told
-        videos = max(1, len(self._first_rows))
+        videos = max(1, len(self.keys))
         self._pair_values, self._pair_videos = keys[first] // videos, keys[first] % videos
 
     def __len__(self) -> int:
-        return len(self._first_rows)
+        return len(self.keys)
 
     def video_hits(
         self,
         frames: Sequence[FrameHashes],
         near: Nearness,
         policy: MatchPolicy,
+        among: Flags,
         *,
         any_frame: bool = False,
     ) -> Iterator[VideoHit]:
         """The videos that a video with these frames matches, each in its best orientation.
 
-        With `any_frame` one frame that is near is enough.
+        Only those that are `among` the wanted, by their numbers. With `any_frame` one frame that is
+        near is enough.
         """
         query = Query.of(frames, near.min_quality)
         if not len(self) or not len(query.values):
             return
         best: dict[int, VideoHit] = {}
         for turn in range(len(ORIENTATIONS)):
-            for video, hit in self._turned_hits(query, turn, near, policy, any_frame=any_frame):
+            for video, hit in self._turned_hits(
+                query, turn, near, policy, among, any_frame=any_frame
+            ):
                 if video not in best or _share(hit) > _share(best[video]):
                     best[video] = hit
         yield from best.values()
 
     def _turned_hits(
-        self, query: Query, turn: int, near: Nearness, policy: MatchPolicy, *, any_frame: bool
+        self,
+        query: Query,
+        turn: int,
+        near: Nearness,
+        policy: MatchPolicy,
+        among: Flags,
+        *,
+        any_frame: bool,
     ) -> Iterator[tuple[int, VideoHit]]:
-        searched = self._search(query.values[:, turn], near.radius, near.min_quality)
+        searched = self._search(query.values[:, turn], near, among)
         found, count = searched.found, len(query.values)
         of_query, of_list, enough = self._shares(found, searched.near, count, near.min_quality)
         wanted = (of_query >= policy.video_percent) | (of_list >= policy.video_percent)
@@ -192,25 +235,28 @@ class VideoTable:
         self, video: int, found: Found, turn: int, frame: FrameHashes | None, match: VideoMatch
     ) -> VideoHit:
         return VideoHit(
-            row=int(self._first_rows[video]),
+            number=video,
             distance=int(found.distances.min()),
             turn=turn,
             frame=frame,
             video=match,
         )
 
-    def picture_hits(self, query: Query, radius: int, min_quality: int) -> Iterator[VideoHit]:
+    def picture_hits(
+        self, query: Query, near: Nearness, among: Flags, *, slack: int = 0
+    ) -> Iterator[VideoHit]:
         """The videos in which there is a picture, each with where it is in it, at its nearest."""
         if not len(self) or not len(query.values):
             return
         count, turns = query.values.shape[:2]
-        searched = self._search(query.values.reshape(-1, 32), radius, min_quality, turns)
+        queries = query.values.reshape(-1, 32)
+        searched = self._search(queries, near, among, turns=turns, slack=slack)
         every, best = searched.found, dict[int, VideoHit]()
         for turn in np.unique(every.queries % turns).tolist():
             found = every.only(every.queries % turns == turn)
             found = Found(found.queries // turns, found.pairs, found.distances)
-            near = searched.near[searched.near % turns == turn] // turns
-            of_query, of_list, _ = self._shares(found, near, count, min_quality)
+            pairs = searched.near[searched.near % turns == turn] // turns
+            of_query, of_list, _ = self._shares(found, pairs, count, near.min_quality)
             for video, some in self._by_video(found):
                 nearest = int(np.argmin(some.distances))
                 place = self._times(int(some.pairs[nearest]))[0]
@@ -225,14 +271,23 @@ class VideoTable:
                     best[video] = hit
         yield from best.values()
 
-    def _search(self, queries: Bytes, radius: int, min_quality: int, turns: int = 1) -> Searched:
+    def _search(
+        self,
+        queries: Bytes,
+        wanted: Nearness,
+        among: Flags,
+        *,
+        turns: int = 1,
+        slack: int = 0,
+    ) -> Searched:
         """Search for queries that come in so many turns each, one after the other."""
         parts, near = [], np.empty(0, np.int64)
         thinned = np.zeros(len(self), np.bool_)
+        good = (self._pair_qualities >= wanted.min_quality) & among[self._pair_videos]
         for start in range(0, len(queries), QUERIES_AT_A_TIME):
             some = queries[start : start + QUERIES_AT_A_TIME]
-            found = self._search_some(some, radius, start)
-            found = found.only(self._pair_qualities[found.pairs] >= min_quality)
+            found = self._search_some(some, wanted.radius + slack, start)
+            found = found.only(good[found.pairs])
             near = np.union1d(near, found.pairs * turns + found.queries % turns)
             if len(found.pairs) >= _FLOOD:
                 every, found = found, self._nearest(found)

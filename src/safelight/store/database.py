@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from safelight.settings import Settings
 from safelight.store import audit
 from safelight.store.cluster import APP_ROLE, OWNER_ROLE
 from safelight.store.failures import translated
+from safelight.store.listen import Listener
 from safelight.store.migrate import migrate
 from safelight.store.postgres import EmbeddedServer, start_server
 from safelight.store.tables import organisation as organisations
@@ -42,17 +44,22 @@ class Store:
 
     @contextmanager
     def transaction(
-        self, organisation: str | None = None, *, actor: str | None = None
+        self,
+        organisation: str | None = None,
+        *,
+        actor: str | None = None,
+        snapshot: bool = False,
     ) -> Iterator[Transaction]:
         """Work for an organisation (named in the settings, when none is given); all or nothing.
 
         The organisation is made when it is first named. Errors of the database come out as
         DatabaseUnavailable or DiskFull. Refusals are audited whatever ends the transaction.
+        With `snapshot` all queries see the same moment: to read with, since a write may then fail.
         """
         name, who = organisation or self._organisation, actor or self._actor
         refusals: list[Act] = []
         try:
-            with self._begin(name, who) as tx:
+            with self._begin(name, who, snapshot=snapshot) as tx:
                 tx.refusals = refusals
                 yield tx
                 audit.write(tx, [*tx.acts, *refusals])
@@ -74,12 +81,28 @@ class Store:
             because.add_note(f"A refusal could not be written to the audit trail: {exc}")
 
     @contextmanager
-    def _begin(self, organisation: str, actor: str) -> Iterator[Transaction]:
-        with translated(), self._engine.begin() as connection:
+    def _begin(
+        self, organisation: str, actor: str, *, snapshot: bool = False
+    ) -> Iterator[Transaction]:
+        engine = self._engine
+        if snapshot:
+            engine = engine.execution_options(isolation_level="REPEATABLE READ")
+        with translated(), engine.begin() as connection:
             identity = _organisation(connection, organisation)
             setting = sa.text("SELECT set_config('app.org', :organisation, true)")
             connection.execute(setting, {"organisation": str(identity)})
             yield Transaction(connection=connection, organisation=identity, actor=actor)
+
+    def listen(self, channel: str) -> Listener:
+        """Hear what is told on this channel, on a connection of its own, until it is closed.
+
+        Raise DatabaseUnavailable.
+        """
+        with translated():
+            connection = self._engine.raw_connection()
+            driver: Any = connection.driver_connection
+            connection.detach()
+            return Listener(driver, channel)
 
     def problems(self) -> list[str]:
         """What works but should be put right; `doctor` shows it."""

@@ -1,6 +1,6 @@
 """All entries of lists as arrays to match against: COPY BINARY, whose rows NumPy reads as such."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
@@ -22,15 +22,15 @@ _FLAGS = f"""
 """
 _ENTRIES = """
 SELECT id, array_position({lists}, list) - 1, quality, {flags}, value FROM entry
-WHERE {which} AND {kind} = {algorithm} AND NOT retracted
+WHERE {which} AND {kind} = {algorithm} AND {stands}
 """
 _FRAMES = """
 SELECT id, array_position({lists}, list) - 1, entry_frame.quality, {flags}, entry_frame.value,
     milliseconds
 FROM entry JOIN entry_frame ON entry_frame.entry = entry.id
-WHERE {which} AND {kind} = {algorithm} AND NOT retracted ORDER BY entry.id, number
+WHERE {which} AND {kind} = {algorithm} AND {stands} ORDER BY entry.id, number
 """
-_GONE = "SELECT id FROM entry WHERE {which} AND retracted"
+_KINDS = "SELECT DISTINCT algorithm, retracted FROM entry WHERE {which}"
 _NAMES = """
 CREATE TEMP TABLE class_name ON COMMIT DROP AS
 SELECT CAST(row_number() OVER (ORDER BY their_class COLLATE "C") AS integer) AS number,
@@ -65,7 +65,13 @@ class ChangedEntries:
     """What changed on a list: the entries that stand now, as they are now, and those gone."""
 
     arrays: dict[Algorithm, EntryArrays]
-    gone: Numbers  # [n], ids
+    lost: dict[Algorithm, EntryArrays]  # what is gone; without classes and ends
+
+    @property
+    def gone(self) -> Numbers:
+        """The ids of the entries that are gone."""
+        ids = [array.ids for array in self.lost.values()]
+        return np.unique(np.concatenate([np.empty(0, np.int64), *ids]))
 
 
 def entries_for_matching(tx: Transaction, list_ids: Sequence[UUID]) -> dict[Algorithm, EntryArrays]:
@@ -83,9 +89,13 @@ def entries_changed(tx: Transaction, list_id: UUID, after: int) -> ChangedEntrie
     Position 0 in the arrays' `lists` is the list. Nothing is told of a list that was deleted.
     """
     scope = _Scope(tx=tx, lists=[list_id], after=after)
-    rows = _copied(tx, scope.filled(_GONE), _row_type({"id": ">i8"}))
-    gone = [part["id"].astype(np.int64) for part in rows]
-    return ChangedEntries(arrays=_read(scope), gone=np.concatenate([np.empty(0, np.int64), *gone]))
+    # mostly it is one kind of many, and a query for each would be most of the work
+    found = _driver(tx).execute(scope.filled(_KINDS)).fetchall()
+    kinds: dict[bool, list[Algorithm]] = {False: [], True: []}
+    for algorithm, retracted in found:
+        kinds[retracted].append(Algorithm(algorithm))
+    lost = _read_arrays(scope, kinds[True], retracted=True)
+    return ChangedEntries(arrays=_read(scope, kinds[False]), lost=lost)
 
 
 def entry_batches(
@@ -123,11 +133,20 @@ class _Scope:
         return ours + sql.SQL(" AND entry = ANY({}::bigint[])").format(named)
 
 
-def _read(scope: _Scope) -> dict[Algorithm, EntryArrays]:
+def _read_arrays(
+    scope: _Scope, algorithms: Iterable[Algorithm], *, retracted: bool = False
+) -> dict[Algorithm, EntryArrays]:
     found = {}
-    for algorithm in Algorithm:
-        if batches := list(_batches(scope, algorithm)):
+    for algorithm in algorithms:
+        if batches := list(_batches(scope, algorithm, retracted=retracted)):
             found[algorithm] = _joined(algorithm, batches)
+    return found
+
+
+def _read(
+    scope: _Scope, algorithms: Iterable[Algorithm] = tuple(Algorithm)
+) -> dict[Algorithm, EntryArrays]:
+    found = _read_arrays(scope, algorithms)
     if not found:
         return {}
     said = scope.said([arrays.ids for arrays in found.values()])
@@ -137,7 +156,9 @@ def _read(scope: _Scope) -> dict[Algorithm, EntryArrays]:
     }
 
 
-def _batches(scope: _Scope, algorithm: Algorithm) -> Iterator[EntryArrays]:
+def _batches(
+    scope: _Scope, algorithm: Algorithm, *, retracted: bool = False
+) -> Iterator[EntryArrays]:
     query = scope.filled(
         _FRAMES if algorithm is Algorithm.VPDQ else _ENTRIES,
         # Before PostgreSQL has looked at a new list, it would rather read the whole of it by the
@@ -145,6 +166,7 @@ def _batches(scope: _Scope, algorithm: Algorithm) -> Iterator[EntryArrays]:
         kind=sql.SQL("algorithm" if scope.after is None else "(algorithm || '')"),
         algorithm=sql.Literal(algorithm.value),
         flags=sql.SQL(_FLAGS),
+        stands=sql.SQL("retracted" if retracted else "NOT retracted"),
     )
     fields = {"id": ">i8", "list": ">i4", "quality": ">i2", "flags": ">i2"}
     fields["value"] = (np.uint8, algorithm.size)  # type: ignore[assignment]
@@ -308,9 +330,14 @@ def _copied(
             yield rows
 
 
+def _driver(tx: Transaction) -> Any:
+    """The driver's own connection."""
+    return tx.connection.connection.driver_connection
+
+
 def _blocks(tx: Transaction, query: sql.Composable) -> Iterator[bytes]:
     """The rows' bytes, without the header (19 bytes) and the trailer (-1 as int16)."""
-    driver: Any = tx.connection.connection.driver_connection
+    driver = _driver(tx)
     copy_out = sql.SQL("COPY ({}) TO STDOUT (FORMAT BINARY)").format(query)
     with driver.cursor().copy(copy_out) as copy:
         gathered = bytearray()

@@ -112,10 +112,15 @@ def by_subject(tx: Transaction, subjects: Iterable[str]) -> dict[str, HashList]:
     return {list_.subject: list_ for list_ in found if list_.subject in wanted}
 
 
+def uncounted(tx: Transaction) -> list[HashList]:
+    """Every list by name, without looking at its entries."""
+    rows = tx.connection.execute(_mine(tx).order_by(hash_list.c.name)).mappings()
+    return [_from_row(row) for row in rows]
+
+
 def all_lists(tx: Transaction) -> list[HashList]:
     """Every list by name, with the number of its entries per algorithm, without retracted ones."""
-    rows = tx.connection.execute(_mine(tx).order_by(hash_list.c.name)).mappings()
-    lists = [_from_row(row) for row in rows]
+    lists = uncounted(tx)
     by_id = {list_.id: list_.counts for list_ in lists}
     query = sa.select(entry.c.list, entry.c.algorithm, sa.func.count())
     query = query.where(entry.c.organisation == tx.organisation, ~entry.c.retracted)
@@ -239,7 +244,7 @@ def lists_for_matching(
     if named:
         return named, []
     usable, reasons = [], []
-    for list_ in all_lists(tx):
+    for list_ in uncounted(tx):
         try:
             if list_.state != "disabled":
                 permit(tx, list_, now=now)
