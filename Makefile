@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SANITIZED := build/sanitized
 
 .DEFAULT_GOAL := help
-.PHONY: help run extras test check format lint types layers kernel-test bench docs lock clean system
+.PHONY: help run extras test check format lint types layers kernel-test bench soak docs lock clean system
 
 help:
 	@echo "make run    build everything, then scan a demo folder of ordinary pictures"
@@ -17,6 +17,7 @@ help:
 	@echo "make test   run the tests (they start a PostgreSQL of their own)"
 	@echo "make check  format, lint, types, layers, docs, C++ tests under sanitizers, tests: what CI runs"
 	@echo "make bench  print how fast it is, as ratios to the peers"
+	@echo "make soak   change lists under processes that follow them, for an hour (SECONDS=3600)"
 	@echo "make docs   build the documentation into docs/_build/html"
 	@echo "make clean  remove what was built, the environment included"
 	@echo "make lock   renew the lock files (needs network)"
@@ -51,6 +52,10 @@ kernel-test: env-dev
 
 bench: env-dev
 	for one in bench/*.py; do echo; echo "== $$one"; $(BIN)/python $$one || exit 1; done
+
+# A minute of it is among the tests.
+soak: env-dev
+	SAFELIGHT_SOAK_SECONDS=$(or $(SECONDS),3600) $(BIN)/python -m pytest tests/soak
 
 docs: env-dev
 	$(BIN)/python docs/generate.py

@@ -78,7 +78,7 @@ std::span<const std::uint8_t> Segment::bytes() const noexcept {
 
 void Segment::search(std::span<const std::uint8_t> queries, unsigned radius,
                      std::vector<RowHit>& hits, const Pause& pause) const {
-    search_segment(view_, queries, radius, active_isa(), hits, pause);
+    search_segment(view_, queries, radius, active_isa(), Way::cheapest, hits, pause);
 }
 
 Positions Segment::entries_of(std::uint32_t row) const noexcept {

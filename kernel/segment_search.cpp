@@ -16,7 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
-#include <cstring>
+#include <limits>
 
 #include "permute.hpp"
 #include "sketch.hpp"
@@ -29,14 +29,24 @@ using hamming::kHashWords;
 
 // ---- What a search costs, in nanoseconds, as measured on a 2.5 GHz Zen 3 ----
 
-constexpr double kRunCost = 24;
-constexpr double kSketchCost = 0.4;
-constexpr double kRowCost = 40;    // a row that is looked up
-constexpr double kScanCost = 1.2;  // a row that is read in passing
-// A query whose buckets are fuller than chance says is given up and scanned once it has cost this
-// share of a scan more than was expected.
-constexpr double kPatience = 0.125;
+struct Costs {
+    double run;     // a bucket
+    double sketch;  // a sketch in it
+    double row;     // a row that is looked up
+};
+
+// Up to so many rows a processor's cache holds what is read often.
+constexpr double kCachedRows = 131072;
+constexpr Costs kCached = {12, 0.2, 10};
+constexpr Costs kFar = {30, 0.6, 30};
+constexpr double kScanCost = 1.1;  // a row that is read in passing
+// A query that finds more than chance says is given up and scanned once it has cost this share of
+// a scan, and this much more than was expected.
+constexpr double kPatience = 0.5;
+constexpr double kTolerance = 1.25;
 constexpr double kPauseAfter = 2e6;
+
+const Costs& costs_for(double rows) { return rows <= kCachedRows ? kCached : kFar; }
 
 // ---- Which buckets a radius needs ----
 
@@ -106,7 +116,8 @@ public:
                 values = values * (static_cast<int>(kSlotBits) - ones) / (ones + 1);
             }
         }
-        return runs * kRunCost + rows / kBuckets * (runs * kSketchCost + survivors * kRowCost);
+        const Costs& costs = costs_for(rows);
+        return runs * costs.run + rows / kBuckets * (runs * costs.sketch + survivors * costs.row);
     }
 
 private:
@@ -135,13 +146,14 @@ hamming::Rows rows_of(const SegmentView& segment, std::size_t from, std::size_t 
 
 // ---- By tables ----
 
-constexpr std::size_t kStepRuns = 64;
+constexpr std::size_t kStepRuns = 24;
 
 // Some buckets of one slot for one query.
 struct Step {
     std::uint32_t query, slot;
     std::uint32_t first_mask, masks;
-    std::uint32_t count;  // of runs
+    std::uint32_t count;     // of runs
+    std::uint64_t sketches;  // in all runs
     sketch::Run runs[kStepRuns];
 };
 
@@ -161,20 +173,25 @@ public:
                const Pause& pause)
         : segment_(segment), plan_(plan), radius_(radius), most_cost_(most_cost), asked_(asked),
           hits_(hits), own_hits_(hits.size()), pause_(pause), screen_(sketch::screen_for(isa)),
-          kernels_(hamming::kernels_for(isa)) {
-        // Memory answers after the time that some 48 buckets take.
-        const std::uint32_t runs = std::min<std::uint32_t>(plan.masks(0), kStepRuns);
-        lag_ = std::clamp<std::size_t>(48 / runs, 1, kSteps / 2 - 1);
+          kernels_(hamming::kernels_for(isa)),
+          costs_(costs_for(static_cast<double>(segment.counts.rows))) {
+        // Memory answers in the time that a dozen buckets take.
+        lag_ = std::clamp<std::size_t>(16 / plan.masks(0), 1, kSteps / 2 - 1);
     }
 
     void run() {
-        std::size_t begun = 0, read = 0, screened = 0;
-        for (bool more = true; more || screened < begun;) {
-            if (more) more = begin_step(step(begun));
-            if (more) fetch_offsets(step(begun++));
-            if (read < begun && (!more || read + lag_ <= begun)) read_offsets(step(read++));
-            const bool all_read = !more && read == begun;
-            if (screened < read && (all_read || screened + lag_ <= read)) screen(step(screened++));
+        std::size_t begun = 0, read = 0;
+        for (std::size_t screened = 0;; ++screened) {
+            while (begun <= screened + 2 * lag_ && begin_step(step(begun))) {
+                fetch_offsets(step(begun++));
+            }
+            for (; read < begun && read <= screened + lag_; ++read) {
+                read_offsets(step(read));
+                if (read < lag_) fetch_sketches(ahead_of(step(read)));
+            }
+            if (screened == begun) break;
+            const bool last = screened + lag_ >= read;
+            screen(step(screened), last ? sketch::Ahead{} : ahead_of(step(screened + lag_)));
         }
         rotate();
         rotate();
@@ -182,9 +199,6 @@ public:
 
 private:
     static constexpr std::size_t kSteps = 32;
-    static constexpr std::size_t kLineSketches = 32;
-    // So much of a bucket is asked for early; the processor sees by itself what follows.
-    static constexpr std::uint32_t kFetched = 8 * kLineSketches;
 
     Step& step(std::size_t number) { return steps_[number % kSteps]; }
 
@@ -221,50 +235,67 @@ private:
 
     void read_offsets(Step& step) {
         step.count = 0;
+        step.sketches = 0;
         if (asked_[step.query].scan) return;
         const SegmentSlot slot = segment_.slot(step.slot);
         const unsigned value = slot_of(asked_[step.query].stored.full, step.slot);
         const int most = plan_.most_of_two(step.slot);
         const std::uint64_t rows = segment_.counts.rows;
-        std::uint64_t sketches = 0;
         for (std::uint32_t i = step.first_mask; i < step.first_mask + step.masks; ++i) {
             const std::uint32_t* offset = slot.offsets + (value ^ kMasks.bits[i]);
             const std::uint32_t first = offset[0], last = offset[1];
             step.runs[step.count] = {first, last, static_cast<std::uint32_t>(most - kMasks.ones[i])};
             const bool sound = (first < last) & (last <= rows);
             step.count += sound;
-            sketches += sound ? last - first : 0;
-            if (sound) fetch_sketches(slot.sketches, first, last);
+            step.sketches += sound ? last - first : 0;
         }
-        spend(step.query, step.masks * kRunCost + static_cast<double>(sketches) * kSketchCost);
+        spend(step.query, step.masks * costs_.run + static_cast<double>(step.sketches) * costs_.sketch);
     }
 
-    static void fetch_sketches(const std::uint16_t* sketches, std::uint32_t first,
-                               std::uint32_t last) {
-        last = first + std::min(last - first, kFetched);
-        __builtin_prefetch(sketches + first);
-        for (std::uint32_t at = first + kLineSketches; at < last; at += kLineSketches) {
-            __builtin_prefetch(sketches + at);
-        }
-        __builtin_prefetch(sketches + last - 1);
+    sketch::Ahead ahead_of(const Step& step) const {
+        return {segment_.slot(step.slot).sketches, step.runs, step.runs + step.count};
     }
 
-    void screen(Step& step) {
+    static void fetch_sketches(sketch::Ahead ahead) {
+        while (ahead.run != ahead.end) ahead.fetch();
+    }
+
+    // Looks at the sketches of a step, and asks for those of the one ahead.
+    void screen(Step& step, sketch::Ahead ahead) {
         const SegmentSlot slot = segment_.slot(step.slot);
         const std::uint16_t next = slot_of(asked_[step.query].stored.full, (step.slot + 1) % kSlots);
         sketch::Run* const end = step.runs + step.count;
+        std::size_t survivors = 0;
         for (sketch::Run* run = step.runs; run != end && !asked_[step.query].scan;) {
             Batch& batch = rotate();
             batch.query = step.query;
             batch.slot = step.slot;
             sketch::Found found{batch.rows, 0, Batch::kRoom};
-            run = screen_(slot.sketches, next, run, end, found);
+            run = screen_(slot.sketches, next, run, end, found, ahead);
             batch.count = found.count;
             for (std::size_t i = 0; i < batch.count; ++i) {
                 __builtin_prefetch(slot.rows + batch.rows[i]);
             }
-            spend(step.query, static_cast<double>(batch.count) * kRowCost);
+            // Many rows at a time are looked up faster, and are the same in all slots.
+            const bool many = survivors != 0 || run != end;
+            const double each = many ? costs_.row / 2 : costs_.row;
+            survivors += batch.count;
+            spend(step.query, static_cast<double>(batch.count) * each);
+            if (run != end) foresee(step, run, end, survivors);
         }
+        fetch_sketches(ahead);
+    }
+
+    // Gives a query up early that lies in a cluster: one that will find so much in the rest of a
+    // step, and then in the slots that follow, that a scan costs less.
+    void foresee(const Step& step, const sketch::Run* run, const sketch::Run* end,
+                 std::size_t survivors) {
+        std::uint64_t left = 0;
+        for (; run != end; ++run) left += run->last - run->first;
+        const double share =
+            static_cast<double>(survivors) / static_cast<double>(step.sketches - left);
+        const double cost = share * static_cast<double>(left) * costs_.row / 2 * (kSlots - step.slot);
+        if (asked_[step.query].spent + cost > most_cost_) give_up(step.query);
     }
 
     // Moves what was found on by one stage; returns an empty batch.
@@ -319,13 +350,16 @@ private:
         return __builtin_popcount(static_cast<unsigned>(slot_of(hash, slot) ^ slot_of(query, slot)));
     }
 
+    void give_up(std::uint32_t query) {
+        if (asked_[query].scan) return;
+        asked_[query].scan = true;
+        while (hits_.size() > own_hits_ && hits_.back().query == query) hits_.pop_back();
+    }
+
     // Counts what a query has cost; one that costs too much is left to the scan.
     void spend(std::uint32_t query, double cost) {
         asked_[query].spent += cost;
-        if (asked_[query].spent > most_cost_ && !asked_[query].scan) {
-            asked_[query].scan = true;
-            while (hits_.size() > own_hits_ && hits_.back().query == query) hits_.pop_back();
-        }
+        if (asked_[query].spent > most_cost_) give_up(query);
         since_pause_ += cost;
         if (since_pause_ < kPauseAfter) return;
         since_pause_ = 0;
@@ -342,6 +376,7 @@ private:
     const Pause& pause_;
     sketch::Screen* const screen_;
     const hamming::Kernels kernels_;
+    const Costs& costs_;
     std::size_t lag_;
 
     std::size_t query_ = 0;  // of the next step
@@ -406,6 +441,15 @@ private:
     hamming::Hit near_[kTileRows];
 };
 
+// What a query may cost by tables before it is left to the scan; 0 when tables are not to be used.
+double most_cost_by_tables(const SegmentView& segment, const Plan& plan, Way way) {
+    if (way == Way::scan || !segment.has_tables() || !plan.possible()) return 0;
+    if (way == Way::tables) return std::numeric_limits<double>::infinity();
+    const auto rows = static_cast<double>(segment.counts.rows);
+    const double scan = rows * kScanCost, expected = plan.cost(rows);
+    return expected < scan ? std::max(kTolerance * expected, kPatience * scan) : 0;
+}
+
 // Puts the hits from `begin` on in order of their queries.
 void order_by_query(std::vector<RowHit>& hits, std::size_t begin, std::size_t queries) {
     const auto first = hits.begin() + static_cast<std::ptrdiff_t>(begin);
@@ -421,13 +465,13 @@ void order_by_query(std::vector<RowHit>& hits, std::size_t begin, std::size_t qu
 }  // namespace
 
 void search_segment(const SegmentView& segment, std::span<const std::uint8_t> queries,
-                    unsigned radius, Isa isa, std::vector<RowHit>& hits, const Pause& pause) {
+                    unsigned radius, Isa isa, Way way, std::vector<RowHit>& hits,
+                    const Pause& pause) {
     std::vector<Asked> asked = ask(queries);
     const std::size_t begin = hits.size();
     const Plan plan(radius);
-    const auto rows = static_cast<double>(segment.counts.rows);
-    if (segment.has_tables() && plan.possible() && plan.cost(rows) < rows * kScanCost) {
-        const double most_cost = plan.cost(rows) + kPatience * rows * kScanCost;
+    const double most_cost = most_cost_by_tables(segment, plan, way);
+    if (most_cost > 0) {
         RingSearch(segment, plan, radius, isa, most_cost, asked, hits, pause).run();
     } else {
         for (Asked& each : asked) each.scan = true;

@@ -1,6 +1,6 @@
 """Lists of the database in a matcher: what the store tells of them, as the matcher takes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -15,7 +15,7 @@ from safelight.matching.step import Change, Matcher
 from safelight.model import PDQ_BITS, Algorithm, EntryArrays
 
 if TYPE_CHECKING:  # whoever has changes has loaded the store already
-    from safelight.store.changes import Changes
+    from safelight.store.changes import Changes, Mark
     from safelight.store.lists import HashList
 
 _NONE = np.empty(0, np.int64)
@@ -35,6 +35,7 @@ class Place:
     given: int = 0  # numbers so far
     untold: Mapping[int, int] = field(default_factory=dict)
     odd: Mapping[int, int] = field(default_factory=dict)
+    mark: "Mark | None" = None  # the moment in the database's history; None: before it began
 
     def doubtful(self) -> frozenset[int]:
         """The lists whose hashes of 64 digits may be SHA-256: they are matched as both."""
@@ -61,6 +62,15 @@ class Followed:
         self.matcher = Matcher.following(Change()) if matcher is None else matcher
         self.place = Place() if place is None else place
         self.contents = contents
+        self.taken = 0  # rows of entries that changed since this was made
+
+    def only(self, wanted: Collection[UUID]) -> None:
+        """Follow and match these lists alone from now on, if they are known."""
+        numbers = {one: number for one, number in self.place.numbers.items() if one in wanted}
+        position = {one: change for one, change in self.place.position.items() if one in wanted}
+        others = set(self.place.numbers.values()) - set(numbers.values())
+        self.matcher.apply(Change(lists=dict.fromkeys(others)))
+        self.place = replace(self.place, numbers=numbers, position=position)
 
     def take(self, changes: "Changes") -> None:
         """Take changes in, all at once. Where this raises, nothing has changed."""
@@ -75,6 +85,7 @@ class Followed:
             self._counted(arrays, before),
             numbers=numbers,
             position=changes.position,
+            mark=changes.mark,
             given=max([self.place.given, *(number + 1 for number in numbers.values())]),
         )
         contents = self._contents(arrays, before)
@@ -87,6 +98,7 @@ class Followed:
         )
         self.matcher.apply(change)
         self.place, self.contents = place, contents
+        self.taken += sum(len(array.ids) for array in (*arrays, *lost))
 
     def _as_before(self, array: EntryArrays) -> EntryArrays:
         """Those of the entries that were there already, as they were."""

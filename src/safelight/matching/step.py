@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any
@@ -151,6 +152,12 @@ class Matcher:
         return state, asked
 
     # -- changing --
+
+    @contextmanager
+    def unchanged(self) -> Iterator[State]:
+        """Let no change be taken over while the block runs."""
+        with self._changing:
+            yield self._forget()
 
     def apply(self, change: Change) -> None:
         """Take a change over, all of it at once, for every search that begins from now on.

@@ -5,9 +5,10 @@ other's, both ways. Frames with the same hash count once, and so does a standing
 changes by a few bits (vPDQ calls leaving those out pruning); frames of low quality do not count.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,18 @@ _MOST_WORK = 10_000_000
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+
+
+# The arrays that a table is made of, beside the index of its hashes.
+_KEPT = (
+    "keys",
+    "_first_pairs",
+    "_pair_values",
+    "_pair_videos",
+    "_pair_times",
+    "_pair_starts",
+    "_pair_qualities",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +140,19 @@ class VideoTable:
         self._make_pairs(pairs, entries.qualities[rows], times[rows])
         self._first_pairs = np.searchsorted(self._pair_values, np.arange(len(values) + 1))
         self._index = HashIndex.build(values, np.arange(len(values), dtype=np.int64))
+
+    @classmethod
+    def of_arrays(cls, index: HashIndex, arrays: Mapping[str, npt.NDArray[Any]]) -> "VideoTable":
+        """The table that `arrays` gave."""
+        new = cls.__new__(cls)
+        new._index = index
+        for name in _KEPT:
+            setattr(new, name, arrays[name.lstrip("_")])
+        return new
+
+    def arrays(self) -> tuple[HashIndex, dict[str, npt.NDArray[Any]]]:
+        """All that the table is, to be kept."""
+        return self._index, {name.lstrip("_"): getattr(self, name) for name in _KEPT}
 
     def _make_pairs(
         self, keys: Numbers, qualities: npt.NDArray[np.int16], times: npt.NDArray[np.int32]
