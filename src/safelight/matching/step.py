@@ -174,7 +174,7 @@ class Matcher:
             new = _changed(before, change, arrived)
             if (pdq := arrived.get(Algorithm.PDQ)) is not None:
                 unindexed = before.pdq.unindexed(pdq)  # which no search knows yet
-                before.pdq.index.add(pdq.array.values[unindexed], pdq.keys[unindexed])
+                before.pdq.index.replace(pdq.array.values[unindexed], pdq.keys[unindexed])
             self._earlier.append(weakref.ref(before))
             self._to_forget += [change.gone, deleted]
             self._state = new
