@@ -464,6 +464,18 @@ class Answer:
     examined: Examined
 
 
+class History(NamedTuple):
+    """How often an entry matched in the last days, by days in UTC.
+
+    `days` before today on which it matched, the `greatest` number of one of them, and what it is
+    `today` so far.
+    """
+
+    days: int
+    greatest: int
+    today: int
+
+
 class VideoFrame(NamedTuple):
     """One frame of a video on a list. A named tuple: a list has millions of them."""
 

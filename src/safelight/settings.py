@@ -108,6 +108,17 @@ class Settings:
         "Objects in a store up to so many MiB are fetched whole, into memory, one for each job;"
         " larger ones are read piece by piece, twice.",
     )
+    flood_least: int = _setting(
+        _count(0, 1 << 40),
+        200,
+        "An entry that matches more often in a day, and far more than before, is marked as a flood;"
+        " 0: none is.",
+    )
+    flood_times: int = _setting(
+        _count(1, 1 << 20),
+        10,
+        "How many times the matches of its greatest day of the last 28 are far more.",
+    )
     decode_seconds: int = _setting(
         _count(1, 3600),
         60,

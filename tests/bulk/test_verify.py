@@ -263,3 +263,18 @@ def test_conditions_that_differ_are_named_lists_first():
         "the second result was gone on with under other versions than it was begun with",
     ]
     assert "pillow: 1 then, 2 now" in told[5]
+
+
+def test_marks_of_floods_hang_on_the_day_and_not_on_the_file(compare):
+    match = {"list": "a", "entry": 1, "distance": 4}
+    plain = row("/a", verdict="similar", matches=[match], reasons=["near_pdq: 4 bits"])
+    told = ["near_pdq: 4 bits", "flood: entry 1 of list a matched 300 times today"]
+    marked = row("/a", verdict="similar", matches=[{**match, "flood": True}], reasons=told)
+    for first, second in ((plain, marked), (marked, plain)):
+        found = compare([first], [second])
+        assert (found.same, found.identical, found.marked) == (True, 1, 1)
+    other = row(
+        "/a", verdict="similar", matches=[{**match, "flood": True, "distance": 6}], reasons=told
+    )
+    found = compare([plain], [other])
+    assert (found.same, found.marked) == (False, 0)

@@ -160,3 +160,32 @@ def test_a_hash_on_an_observed_list_is_told_apart(run: Run, listed: Path) -> Non
     assert (row["matches"], [match["list"] for match in row["observed"]]) == ([], ["new"])
     (row,) = run("match", f"pdq:{pdq}", "--list", "new", "--list", "known", code=1)
     assert [match["list"] for match in row["matches"]] == ["known"]
+
+
+def test_a_list_that_asks_for_less_is_told_and_compares_as_it_says(
+    run: Run, tree: Path, listed: Path, home: Path
+) -> None:
+    run("list", "create", "narrow", "--source", "Source", "--radius", "0")
+    run("list", "import", "narrow", listed)
+    first, second = run("scan", tree, "--list", "narrow", "--radius", "31", code=1)
+    assert (first["verdict"], second["verdict"]) == ("known", "no_match")
+
+
+def test_an_entry_that_floods_is_marked_where_it_is_near_and_raises_an_alarm(
+    run: Run, tree: Path, listed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("list", "create", "busy", "--source", "Source")
+    run("list", "import", "busy", listed)
+    monkeypatch.setenv("SAFELIGHT_FLOOD_LEAST", "1")  # of a new entry five are nothing unusual
+    for _ in range(2):
+        first, second = run("scan", tree, "--list", "busy", code=1)
+        assert not [one for one in (*first["matches"], *second["matches"]) if "flood" in one]
+    first, second = run("scan", tree, "--list", "busy", code=1)
+    assert (first["verdict"], second["verdict"]) == ("known", "similar")
+    assert not [one for one in first["matches"] if "flood" in one]
+    assert [one["flood"] for one in second["matches"]] == [True]
+    assert second["reasons"][-1].startswith("flood: entry ")
+    (alarm,) = run("list", "alarms")
+    assert {name: alarm[name] for name in ("list", "kind", "matches", "expected")} == {
+        "list": "busy", "kind": "near", "matches": 6, "expected": 5,
+    }  # fmt: skip

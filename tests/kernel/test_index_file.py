@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from index_samples import as_lists, numbered, random_hashes
 
@@ -73,6 +74,61 @@ def test_the_layout_is_as_documented(tmp_path: Path) -> None:
     fields = (3, 2, 1, size, 1 << 20, 1, 4, zlib.crc32(b"ours"), zlib.crc32(table))
     page = struct.pack("<8sIIQQQQIIIII", b"SLINDEX\n", 2, 256, *fields).ljust(4092, b"\0")
     assert data[:PAGE] == page + struct.pack("<I", zlib.crc32(page))
+
+
+def stored_order() -> list[int]:
+    """Where each bit of a hash lies in the stored one, as docs/reference/index-file.md says."""
+    order, state, mask = list(range(256)), 0x5AFE11967, 2**64 - 1
+    for i in range(255, 0, -1):
+        state = (state + 0x9E3779B97F4A7C15) & mask
+        x = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 & mask
+        x = (x ^ (x >> 27)) * 0x94D049BB133111EB & mask
+        j = (x ^ (x >> 31)) % (i + 1)
+        order[i], order[j] = order[j], order[i]
+    return order
+
+
+@pytest.mark.parametrize("different", [5, 32_768])
+def test_the_body_is_as_documented(tmp_path: Path, different: int) -> None:
+    hashes = random_hashes(different, 3)
+    entries = np.vstack([hashes, hashes[:2], hashes[:1]])  # the first three times, the next twice
+    ids = np.random.default_rng(4).permutation(different + 3) - 2
+    HashIndex.build(entries, ids).save(tmp_path / "index")
+    data = (tmp_path / "index").read_bytes()
+    rows, singles = struct.unpack_from("<QQ", data, 24)
+    assert (rows, singles) == (different, different - 2)
+    at = PAGE
+
+    def section(kind: str, count: int) -> npt.NDArray[np.int64]:
+        nonlocal at
+        start, size = at, np.dtype(kind).itemsize * count
+        at = PAGE + -(-(start + size - PAGE) // 64) * 64
+        return np.frombuffer(data, kind, count, start)
+
+    stored = section("u1", rows * 32).reshape(rows, 32)
+    order = np.unpackbits(stored, axis=1, bitorder="little")[:, stored_order()]
+    their = np.packbits(order, axis=1, bitorder="little")
+    stored_ids = section("<i8", different + 3)
+    offsets = [*range(singles), *section("<u4", 3).tolist()]
+    multi_order = section("<u4", 5).astype(np.int64)
+    assert np.array_equal(stored_ids[multi_order], np.sort(stored_ids[singles:]))
+    owner = {hash_.tobytes(): np.sort(ids[(entries == hash_).all(axis=1)]) for hash_ in their[-2:]}
+    for row in (rows - 2, rows - 1):
+        assert np.array_equal(
+            stored_ids[offsets[row] : offsets[row + 1]], owner[their[row].tobytes()]
+        )
+    place = np.argsort(ids)
+    assert np.array_equal(
+        their[:singles], entries[place[np.isin(ids[place], stored_ids[:singles])]]
+    )
+    if different == 32_768:
+        slots = stored.view("<u2")
+        for slot in range(16):
+            ends, places = section("<u4", 65537), section("<u4", rows)
+            assert np.array_equal(places, np.argsort(slots[:, slot], kind="stable"))
+            assert np.array_equal(np.diff(ends), np.bincount(slots[:, slot], minlength=65536))
+            assert np.array_equal(section("<u2", rows + 32)[:rows], slots[places, (slot + 1) % 16])
+    assert len(data) == at + 4 * -(-(at - PAGE) // (1 << 20))
 
 
 def test_the_note_is_kept_and_belongs_to_the_file(saved: Path) -> None:

@@ -37,6 +37,7 @@ def test_the_history_of_an_entry(store: Store) -> None:
         found = matches.history(tx, [first, second, third, 10**12], today=TODAY)
         assert found == {first: History(2, 9, 7), second: History(0, 0, 1)}
         assert matches.history(tx, [first], today=TODAY, days=1) == {first: History(1, 9, 7)}
+        assert matches.histories(tx, today=TODAY) == found
         assert matches.history(tx, [], today=TODAY) == {}
 
 

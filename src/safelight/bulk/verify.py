@@ -48,6 +48,7 @@ class Comparison:
     fields: Counter[str] = field(default_factory=Counter)  # in how many rows each differs
     of_the_machine: int = 0  # differing rows where one run met a limit of its machine
     only_times: int = 0  # differing rows where all but times of the file system is the same
+    marked: int = 0  # identical rows but for marks of floods, which hang on the day
     renumbered: int = 0  # identical rows but for the numbers of entries of lists that are the same
 
     @property
@@ -126,6 +127,10 @@ def _key(row: Row) -> tuple[bytes, str]:
 
 def _compare(comparison: Comparison, first: Row, second: Row, same_lists: Container[str]) -> None:
     differing = tuple(differing_fields(first, second))
+    if differing:
+        first, second = _without_marks(first), _without_marks(second)
+        differing = tuple(differing_fields(first, second))
+        comparison.marked += not differing
     if differing and same_lists:
         plain = (_without_numbers(row, same_lists) for row in (first, second))
         differing = tuple(differing_fields(*plain))
@@ -137,6 +142,19 @@ def _compare(comparison: Comparison, first: Row, second: Row, same_lists: Contai
     comparison.fields.update(differing)
     comparison.only_times += all(name.startswith("times.") for name in differing)
     comparison.of_the_machine += bool({first.get("code"), second.get("code")} & OF_THE_MACHINE)
+
+
+def _without_marks(row: Row) -> Row:
+    """The row without what says that an entry floods: that hangs on the day, not on the file."""
+    told = dict(row)
+    if _is_dicts(row.get("matches")):
+        told["matches"] = [
+            {name: value for name, value in match.items() if name != "flood"}
+            for match in row["matches"]
+        ]
+    if isinstance(row.get("reasons"), list):
+        told["reasons"] = [one for one in row["reasons"] if not str(one).startswith("flood: ")]
+    return told
 
 
 _ENTRY = re.compile(r"\bentry \d+ of list ")

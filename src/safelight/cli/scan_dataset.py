@@ -33,7 +33,7 @@ from safelight.cli.dataset_progress import DatasetProgress
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
-from safelight.cli.work import load_matcher, note_matches
+from safelight.cli.work import flood_guard, load_matcher, note_matches
 from safelight.connectors.manifest import ManifestColumns
 from safelight.connectors.objects import is_remote
 from safelight.connectors.table import ParquetTables
@@ -107,6 +107,8 @@ class DatasetRun:
         self._files = files
         self._loaded = loaded
         self._output = output
+        has_past = not state.request.sources.hashes  # whose entries are lines of files
+        self._guard = flood_guard(settings, loaded) if has_past else None
         self._table = FoundTable()
         self._shown = Lock()
         self._began = time.monotonic()
@@ -131,8 +133,8 @@ class DatasetRun:
 
     def _note_matches(self) -> None:
         matched = self._state.take_matched()
-        if not self._state.request.sources.hashes:  # whose entries are lines of files
-            note_matches(self._settings, matched)
+        if self._guard is not None:
+            note_matches(self._settings, matched, self._guard)
 
     def _examine(self, jobs: int, stop: Stop) -> None:
         with self._tools(jobs) as (examiners, listing):
@@ -145,6 +147,7 @@ class DatasetRun:
                     examiners=examiners,
                     matcher=self._loaded.matcher,
                     stop=stop,
+                    guard=self._guard,
                 )
 
             with DatasetProgress(listing.shards, self._state.shards) as progress:

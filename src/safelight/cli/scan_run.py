@@ -4,6 +4,7 @@ import os
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from safelight.bulk.ordered import Stop
@@ -16,10 +17,10 @@ from safelight.cli.progress import ScanProgress
 from safelight.cli.scan_prepare import Prepared
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
-from safelight.cli.work import examiner_for, note_matches
+from safelight.cli.work import examiner_for, flood_guard, note_matches
 from safelight.clock import utc_now
 from safelight.errors import SafelightError
-from safelight.model import Answer
+from safelight.matching.flood import FloodGuard
 from safelight.settings import Settings
 
 STOPPING = "Stopping after the files under way; once more to stop at once."
@@ -42,6 +43,10 @@ class ScanRun:
         self._table = FoundTable()
         self._began = time.monotonic()
         self._matched: Counter[int] = Counter()  # entries of lists, by number
+        request = prepared.state.request
+        # Entries of hash files have no past, and a second look is no second match.
+        is_counted = not request.sources.hashes and not request.verifies
+        self._guard = flood_guard(settings, prepared.loaded) if is_counted else None
 
     def run(self, jobs: int) -> int:
         """Examine the files that have no row yet; return the exit code."""
@@ -52,7 +57,7 @@ class ScanRun:
                 try:
                     self._examine(jobs, stop)
                 finally:
-                    note_matches(self._settings, self._matched)
+                    note_matches(self._settings, self._matched, self._guard)
             if not stop and not self._state.gone:
                 self._note_the_end()
         except SafelightError as exc:
@@ -86,16 +91,17 @@ class ScanRun:
                 jobs=count,
                 stop=stop,
             ):
+                if self._guard is not None:
+                    one = self._counted(one, self._guard)
                 row = self._row(one)
                 self._state.write(row)
-                self._count(one.answer)
                 self._show(row)
                 progress.show(self._state.tally)
 
-    def _count(self, answer: Answer) -> None:
-        request = self._state.request
-        if not request.sources.hashes and not request.verifies:  # a second look is no second match
-            self._matched.update({match.entry for match in (*answer.matches, *answer.observed)})
+    def _counted(self, one: ScanResult, guard: FloodGuard) -> ScanResult:
+        answer = guard.look(one.answer)
+        self._matched.update({match.entry for match in (*answer.matches, *answer.observed)})
+        return replace(one, answer=answer)
 
     def _row(self, one: ScanResult) -> dict[str, Any]:
         request = self._state.request

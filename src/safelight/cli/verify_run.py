@@ -53,6 +53,11 @@ class VerifyRun(ScanRun):
         self._print(comparison, request.verifies.sha256)
         if comparison.renumbered:
             say(_renumbered(comparison.renumbered, lists))
+        if comparison.marked:
+            say(
+                f"In {comparison.marked:,} of them marks of floods differ, and nothing else: they"
+                " hang on what an entry had matched before."
+            )
         return 0 if comparison.same else 1
 
     def _print(self, comparison: Comparison, first: str) -> None:

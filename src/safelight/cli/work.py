@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from safelight.cli.output import say
@@ -10,6 +11,7 @@ from safelight.clock import utc_now
 from safelight.errors import SafelightError
 from safelight.examine import Examiner, examine_limits, make_pool
 from safelight.files import make_private_folder
+from safelight.matching.flood import Flood, FloodGuard, FloodLimits
 from safelight.matching.load import Loaded, Sources, load_files, load_from
 from safelight.matching.rules import MatchPolicy
 from safelight.settings import Settings
@@ -37,21 +39,54 @@ def examiner_for(
         yield Examiner(pool, examine_limits(settings), graded), count
 
 
-def note_matches(settings: Settings, counts: Mapping[int, int]) -> None:
+def note_matches(
+    settings: Settings, counts: Mapping[int, int], guard: FloodGuard | None = None
+) -> None:
     """Count matches of entries of lists in the database: what a list has found is its worth.
 
-    A failure costs the count and not the scan: it is told and no more.
+    What floods raises an alarm, and is told. A failure costs the count and not the scan: it is told
+    and no more.
     """
+    floods = guard.take_floods() if guard else []
+    for flood in floods:
+        say(f"warning: {_flood_told(flood)}")
     if not counts:
         return
     from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
-    from safelight.store import matches  # noqa: PLC0415
+    from safelight.store import alarms, matches  # noqa: PLC0415
 
+    now = utc_now()
+    raised = [
+        alarms.NewAlarm(
+            entry=flood.entry,
+            day=now.date(),
+            kind=flood.kind,
+            matches=flood.matches,
+            expected=flood.expected,
+        )
+        for flood in floods
+    ]
     try:
         with open_app(settings) as app, app.transaction() as tx:
-            matches.record(tx, counts, at=utc_now())
+            matches.record(tx, counts, at=now)
+            alarms.raise_alarms(tx, raised, at=now)
     except SafelightError as exc:
         say(f"warning: how often each entry matched could not be noted: {exc}")
+
+
+def _flood_told(flood: Flood) -> str:
+    more = "it still counts" if flood.kind == "exact" else "such matches are marked"
+    return (
+        f"entry {flood.entry} of list {flood.list_name} matched {flood.matches:,} times today;"
+        f" {flood.expected:,} would surprise nobody. {more.capitalize()}, and a person should look"
+        " (safelight list alarms)."
+    )
+
+
+def flood_guard(settings: Settings, loaded: Loaded) -> FloodGuard:
+    """Who marks the entries that suddenly match far more than before."""
+    limits = FloodLimits(least=settings.flood_least, times=settings.flood_times)
+    return FloodGuard(limits, loaded.histories)
 
 
 def load_matcher(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
@@ -67,9 +102,14 @@ def load_matcher(settings: Settings, sources: Sources, policy: MatchPolicy) -> L
 
 def _from_database(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
     from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
+    from safelight.store import matches  # noqa: PLC0415
 
+    now = utc_now()
     with open_app(settings) as app:
-        return load_from(app.store, sources, policy, home=settings.home, now=utc_now(), tell=_warn)
+        store, home = app.store, settings.home
+        loaded = load_from(store, sources, policy, home=home, now=now, tell=_warn)
+        with app.transaction() as tx:
+            return replace(loaded, histories=matches.histories(tx, today=now.date()))
 
 
 def _warn(text: str) -> None:

@@ -1,8 +1,8 @@
 """Where the entries to match come from: hash lists in the database, or hash files."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
 from pathlib import Path
@@ -26,6 +26,7 @@ from safelight.model import (
     Algorithm,
     EntryArrays,
     HashRow,
+    History,
     RejectedRow,
 )
 
@@ -99,6 +100,7 @@ class Loaded:
     observed: frozenset[str] = frozenset()
     ignore: frozenset[str] = frozenset()
     about: tuple[ListFacts, ...] = ()
+    histories: Mapping[int, History] = field(default_factory=dict)  # of entries that matched
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,5 +91,14 @@ def explained(by: Match) -> str:
     return f"{by.distance} of 256 bits from {_where(by)}, to ignore"
 
 
+def flood(list_name: str, entry: int, today: int, greatest: int) -> str:
+    """That an entry matched so often today, and so often on the greatest of the days before."""
+    before = f"at most {greatest:,} on a day before" if greatest else "never on a day before"
+    return (
+        f"flood: entry {entry} of list {list_name} matched {today:,} times today, {before}: a"
+        " person must look before anything is done on this match"
+    )
+
+
 def _where(match: Match) -> str:
     return f"entry {match.entry} of list {match.list_name}"

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any
 
 import sqlalchemy as sa
 
+from safelight.model import History
 from safelight.store.transaction import Transaction
 
 # Entries that have gone since, or are another organisation's, are passed over.
@@ -38,24 +39,12 @@ SELECT entry, count(*) FILTER (WHERE day < :today),
     coalesce(max(matches) FILTER (WHERE day < :today), 0),
     coalesce(max(matches) FILTER (WHERE day = :today), 0)
 FROM entry_match_day
-WHERE organisation = :organisation AND entry = ANY(CAST(:entries AS bigint[]))
-    AND day BETWEEN :first AND :today
+WHERE organisation = :organisation {of_entries} AND day BETWEEN :first AND :today
 GROUP BY entry
 """
+_OF_SOME = "AND entry = ANY(CAST(:entries AS bigint[]))"
 _AT_A_TIME = 50_000
 DAYS_KEPT = 90
-
-
-class History(NamedTuple):
-    """How often an entry matched in the last days, by days in UTC.
-
-    `days` before today on which it matched, the `greatest` number of one of them, and what it is
-    `today` so far.
-    """
-
-    days: int
-    greatest: int
-    today: int
 
 
 def record(tx: Transaction, counts: Mapping[int, int], *, at: datetime) -> None:
@@ -78,6 +67,17 @@ def record(tx: Transaction, counts: Mapping[int, int], *, at: datetime) -> None:
     tx.connection.execute(sa.text(_FORGET), oldest)
 
 
+def histories(tx: Transaction, *, today: date, days: int = 28) -> dict[int, History]:
+    """How often each entry that matched today or on the `days` before did so."""
+    facts = {
+        "organisation": tx.organisation,
+        "today": today,
+        "first": today - timedelta(days=days),
+    }
+    rows = tx.connection.execute(sa.text(_HISTORY.format(of_entries="")), facts)
+    return {entry: History(*numbers) for entry, *numbers in rows}
+
+
 def history(
     tx: Transaction, entries: Sequence[int], *, today: date, days: int = 28
 ) -> dict[int, History]:
@@ -93,6 +93,6 @@ def history(
     found: dict[int, History] = {}
     for first in range(0, len(entries), _AT_A_TIME):
         some = {**facts, "entries": list(entries[first : first + _AT_A_TIME])}
-        rows = tx.connection.execute(sa.text(_HISTORY), some)
+        rows = tx.connection.execute(sa.text(_HISTORY.format(of_entries=_OF_SOME)), some)
         found |= {entry: History(*numbers) for entry, *numbers in rows}
     return found

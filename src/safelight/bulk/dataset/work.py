@@ -20,6 +20,7 @@ from safelight.connectors.facts import owned
 from safelight.decode.rules import REASONS
 from safelight.errors import BadPath, CouldNotCheck, SafelightError
 from safelight.examine import Examiner
+from safelight.matching.flood import FloodGuard
 from safelight.matching.rules import judge
 from safelight.matching.step import Matcher
 from safelight.model import Depth, ItemAnswer, NotChecked
@@ -53,6 +54,7 @@ class ShardRows:
         examiners: Examiners,
         matcher: Matcher,
         stop: Stop,
+        guard: FloodGuard | None = None,
     ) -> None:
         self._shard = shard
         self._request = request
@@ -60,6 +62,7 @@ class ShardRows:
         self._examiners = examiners
         self._matcher = matcher
         self._stop = stop
+        self._guard = guard
         self._samples = Samples()
         self.matched: Counter[int] = Counter()
 
@@ -74,6 +77,8 @@ class ShardRows:
             for item in with_inside(self._items(wanted)):
                 if self._stop:
                     raise Interrupted
+                if self._guard is not None:
+                    item = replace(item, answer=self._guard.look(item.answer))
                 found = (*item.answer.matches, *item.answer.observed)
                 self.matched.update({match.entry for match in found})
                 facts = owned(wanted.facts, item.facts or {})
