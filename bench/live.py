@@ -25,9 +25,9 @@ from safelight.app import open_app
 from safelight.matching.live import LiveMatcher
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm, HashRow
-from safelight.settings import load_settings
+from safelight.settings import Settings, load_settings
 from safelight.store import imports, lists
-from safelight.store.database import open_store
+from safelight.store.database import Store, open_store
 from safelight.store.lists import NewList
 
 POLICY = MatchPolicy()
@@ -39,8 +39,8 @@ def new_hash(number: int) -> bytes:
     return np.random.default_rng([7, number]).bytes(32)
 
 
-def settings_of(home: Path) -> object:
-    """The settings of the installation in this folder."""
+def settings_of(home: Path) -> Settings:
+    """The settings of this bench."""
     return load_settings({"SAFELIGHT_HOME": str(home), "SAFELIGHT_ACTOR": "bench"})
 
 
@@ -80,7 +80,7 @@ def _percentile(values: list[float], percent: int) -> float:
     return float(np.percentile(np.array(values), percent))
 
 
-def _fill(store: object, entries: int) -> lists.HashList:
+def _fill(store: Store, entries: int) -> lists.HashList:
     values = np.random.default_rng(1).integers(0, 256, (entries, 32), np.uint8)
     rows = (HashRow(n, Algorithm.PDQ, value.tobytes(), 100) for n, value in enumerate(values, 1))
     with store.transaction() as tx:

@@ -146,7 +146,7 @@ hamming::Rows rows_of(const SegmentView& segment, std::size_t from, std::size_t 
 
 // ---- By tables ----
 
-constexpr std::size_t kStepRuns = 64;
+constexpr std::size_t kStepRuns = 24;
 
 // Some buckets of one slot for one query.
 struct Step {
@@ -175,19 +175,23 @@ public:
           hits_(hits), own_hits_(hits.size()), pause_(pause), screen_(sketch::screen_for(isa)),
           kernels_(hamming::kernels_for(isa)),
           costs_(costs_for(static_cast<double>(segment.counts.rows))) {
-        // Memory answers after the time that some 48 buckets take.
-        const std::uint32_t runs = std::min<std::uint32_t>(plan.masks(0), kStepRuns);
-        lag_ = std::clamp<std::size_t>(48 / runs, 1, kSteps / 2 - 1);
+        // Memory answers in the time that a dozen buckets take.
+        lag_ = std::clamp<std::size_t>(16 / plan.masks(0), 1, kSteps / 2 - 1);
     }
 
     void run() {
-        std::size_t begun = 0, read = 0, screened = 0;
-        for (bool more = true; more || screened < begun;) {
-            if (more) more = begin_step(step(begun));
-            if (more) fetch_offsets(step(begun++));
-            if (read < begun && (!more || read + lag_ <= begun)) read_offsets(step(read++));
-            const bool all_read = !more && read == begun;
-            if (screened < read && (all_read || screened + lag_ <= read)) screen(step(screened++));
+        std::size_t begun = 0, read = 0;
+        for (std::size_t screened = 0;; ++screened) {
+            while (begun <= screened + 2 * lag_ && begin_step(step(begun))) {
+                fetch_offsets(step(begun++));
+            }
+            for (; read < begun && read <= screened + lag_; ++read) {
+                read_offsets(step(read));
+                if (read < lag_) fetch_sketches(ahead_of(step(read)));
+            }
+            if (screened == begun) break;
+            const bool last = screened + lag_ >= read;
+            screen(step(screened), last ? sketch::Ahead{} : ahead_of(step(screened + lag_)));
         }
         rotate();
         rotate();
@@ -195,9 +199,6 @@ public:
 
 private:
     static constexpr std::size_t kSteps = 32;
-    static constexpr std::size_t kLineSketches = 32;
-    // So much of a bucket is asked for early; the processor sees by itself what follows.
-    static constexpr std::uint32_t kFetched = 8 * kLineSketches;
 
     Step& step(std::size_t number) { return steps_[number % kSteps]; }
 
@@ -247,22 +248,20 @@ private:
             const bool sound = (first < last) & (last <= rows);
             step.count += sound;
             step.sketches += sound ? last - first : 0;
-            if (sound) fetch_sketches(slot.sketches, first, last);
         }
         spend(step.query, step.masks * costs_.run + static_cast<double>(step.sketches) * costs_.sketch);
     }
 
-    static void fetch_sketches(const std::uint16_t* sketches, std::uint32_t first,
-                               std::uint32_t last) {
-        last = first + std::min(last - first, kFetched);
-        __builtin_prefetch(sketches + first);
-        for (std::uint32_t at = first + kLineSketches; at < last; at += kLineSketches) {
-            __builtin_prefetch(sketches + at);
-        }
-        __builtin_prefetch(sketches + last - 1);
+    sketch::Ahead ahead_of(const Step& step) const {
+        return {segment_.slot(step.slot).sketches, step.runs, step.runs + step.count};
     }
 
-    void screen(Step& step) {
+    static void fetch_sketches(sketch::Ahead ahead) {
+        while (ahead.run != ahead.end) ahead.fetch();
+    }
+
+    // Looks at the sketches of a step, and asks for those of the one ahead.
+    void screen(Step& step, sketch::Ahead ahead) {
         const SegmentSlot slot = segment_.slot(step.slot);
         const std::uint16_t next = slot_of(asked_[step.query].stored.full, (step.slot + 1) % kSlots);
         sketch::Run* const end = step.runs + step.count;
@@ -272,7 +271,7 @@ private:
             batch.query = step.query;
             batch.slot = step.slot;
             sketch::Found found{batch.rows, 0, Batch::kRoom};
-            run = screen_(slot.sketches, next, run, end, found);
+            run = screen_(slot.sketches, next, run, end, found, ahead);
             batch.count = found.count;
             for (std::size_t i = 0; i < batch.count; ++i) {
                 __builtin_prefetch(slot.rows + batch.rows[i]);
@@ -284,6 +283,7 @@ private:
             spend(step.query, static_cast<double>(batch.count) * each);
             if (run != end) foresee(step, run, end, survivors);
         }
+        fetch_sketches(ahead);
     }
 
     // Gives a query up early that lies in a cluster: one that will find so much in the rest of a

@@ -1,7 +1,5 @@
 #include "sketch.hpp"
 
-#include <algorithm>
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #elif defined(__aarch64__)
@@ -62,8 +60,9 @@ SAFELIGHT_INLINE std::uint32_t near_plain(const std::uint16_t* sketches, std::ui
 }
 
 Run* screen_plain(const std::uint16_t* sketches, std::uint16_t query, Run* run, Run* end,
-                  Found& found) {
+                  Found& found, Ahead& ahead) {
     for (; run != end; ++run) {
+        ahead.fetch();
         for (std::size_t at = run->first; at < run->last; at += kStep) {
             if (full(found)) return stop(run, at);
             const std::uint32_t near = near_plain(sketches + at, query, run->most);
@@ -104,9 +103,10 @@ SAFELIGHT_AVX2 SAFELIGHT_INLINE std::uint32_t near_avx2(const std::uint16_t* ske
 }
 
 SAFELIGHT_AVX2 Run* screen_avx2(const std::uint16_t* sketches, std::uint16_t query, Run* run,
-                                Run* end, Found& found) {
+                                Run* end, Found& found, Ahead& ahead) {
     const __m256i word = _mm256_set1_epi16(static_cast<short>(query));
     for (; run != end; ++run) {
+        ahead.fetch();
         const __m256i beyond = _mm256_set1_epi16(static_cast<short>(run->most + 1));
         for (std::size_t at = run->first; at < run->last; at += kStep) {
             if (full(found)) return stop(run, at);
@@ -128,9 +128,10 @@ SAFELIGHT_INLINE std::uint32_t number_of(std::uint32_t mask) {
 }
 
 SAFELIGHT_AVX512 Run* screen_avx512(const std::uint16_t* sketches, std::uint16_t query, Run* run,
-                                    Run* end, Found& found) {
+                                    Run* end, Found& found, Ahead& ahead) {
     const __m512i word = _mm512_set1_epi16(static_cast<short>(query));
     for (; run != end; ++run) {
+        ahead.fetch();
         const __m512i most = _mm512_set1_epi16(static_cast<short>(run->most));
         for (std::size_t at = run->first; at < run->last; at += kStep) {
             if (full(found)) return stop(run, at);
@@ -173,9 +174,10 @@ SAFELIGHT_INLINE std::uint32_t near_neon(const std::uint16_t* sketches, uint16x8
 }
 
 Run* screen_neon(const std::uint16_t* sketches, std::uint16_t query, Run* run, Run* end,
-                 Found& found) {
+                 Found& found, Ahead& ahead) {
     const uint16x8_t word = vdupq_n_u16(query);
     for (; run != end; ++run) {
+        ahead.fetch();
         const uint16x8_t most = vdupq_n_u16(static_cast<std::uint16_t>(run->most));
         for (std::size_t at = run->first; at < run->last; at += kStep) {
             if (full(found)) return stop(run, at);

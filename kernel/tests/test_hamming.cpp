@@ -1,13 +1,9 @@
 #include <algorithm>
 #include <cstring>
 #include <random>
-#include <stdexcept>
-#include <string>
-#include <thread>
 #include <vector>
 
 #include "check.hpp"
-#include "flat_index.hpp"
 #include "hamming.hpp"
 
 namespace {
@@ -16,19 +12,12 @@ using namespace safelight;
 using hamming::kHashBytes;
 
 using Bytes = std::vector<std::uint8_t>;
-using Ids = std::vector<std::int64_t>;
 
 Bytes random_hashes(std::size_t count, unsigned seed) {
     std::mt19937 random(seed);
     Bytes hashes(count * kHashBytes);
     for (auto& byte : hashes) byte = static_cast<std::uint8_t>(random());
     return hashes;
-}
-
-Ids counted(std::size_t count, std::int64_t first = 0) {
-    Ids ids(count);
-    for (auto& id : ids) id = first++;
-    return ids;
 }
 
 void flip(std::uint8_t* hash, unsigned bits, unsigned seed) {
@@ -72,20 +61,6 @@ struct Columns {
     std::vector<std::uint32_t> prefix[3];
     std::vector<std::uint64_t> full;
 };
-
-Matches search(const FlatIndex& index, const Bytes& queries, unsigned radius,
-               std::size_t limit = kNoLimit) {
-    return index.snapshot()->search(queries, radius, limit, [] {});
-}
-
-std::string message_of(FlatIndex& index, const Bytes& hashes, const Ids& ids) {
-    try {
-        index.add(hashes, ids);
-    } catch (const std::invalid_argument& error) {
-        return error.what();
-    }
-    return "";
-}
 
 }  // namespace
 
@@ -150,160 +125,4 @@ TEST("both screens agree on each instruction set") {
             for (std::size_t i = 0; i < n; ++i) CHECK(hits[i].row == found[i]);
         }
     }
-}
-
-TEST("an empty index and empty queries give nothing") {
-    FlatIndex index;
-    CHECK(search(index, random_hashes(3, 1), 256).offsets == Ids({0, 0, 0, 0}));
-    CHECK(search(index, {}, 256).offsets == Ids({0}));
-    index.add({}, {});
-    CHECK(index.remove(Ids{1}) == 0);
-    CHECK(index.snapshot()->live() == 0);
-}
-
-TEST("distance 256 is found at radius 256 and no less") {
-    FlatIndex index;
-    index.add(Bytes(kHashBytes, 0), Ids{5});
-    const Bytes opposite(kHashBytes, 255);
-    CHECK(search(index, opposite, 255).ids.empty());
-    const Matches matches = search(index, opposite, 256);
-    CHECK(matches.ids == Ids{5});
-    CHECK(matches.distances == std::vector<std::uint16_t>{256});
-}
-
-TEST("several blocks and tiles, more queries than a group") {
-    const std::size_t count = 2 * kBlockRows + 4097;
-    const Bytes hashes = random_hashes(count, 3);
-    FlatIndex index;
-    index.add(hashes, counted(count, -1000));
-    Bytes queries;
-    Ids expected;
-    for (std::size_t row = 0; row < count; row += 1009) {
-        queries.insert(queries.end(), hashes.begin() + static_cast<long>(row * kHashBytes),
-                       hashes.begin() + static_cast<long>((row + 1) * kHashBytes));
-        flip(queries.data() + queries.size() - kHashBytes, 20, 4);
-        expected.push_back(static_cast<std::int64_t>(row) - 1000);
-    }
-    const Matches matches = search(index, queries, 31);
-    CHECK(matches.ids == expected);
-    CHECK(matches.offsets == counted(expected.size() + 1));
-    CHECK(matches.distances == std::vector<std::uint16_t>(expected.size(), 20));
-}
-
-TEST("an id that is present or given twice changes nothing") {
-    FlatIndex index;
-    index.add(random_hashes(3, 1), Ids{3, -7, 5});
-    CHECK(message_of(index, random_hashes(2, 2), {8, -7}) ==
-          "id -7 is in the index already; remove it first");
-    CHECK(message_of(index, random_hashes(3, 2), {9, 8, 9}) ==
-          "id 9 is given twice; each entry needs an id of its own");
-    CHECK(message_of(index, random_hashes(3, 2), {9, 8}) == "there must be one id for each hash");
-    CHECK(index.snapshot()->live() == 3);
-    index.remove(Ids{-7});
-    CHECK(message_of(index, random_hashes(2, 2), {8, -7}) == "");
-}
-
-TEST("ids in any order are found in full and partial blocks") {
-    const std::size_t count = 2 * kBlockRows + 100;
-    Ids ids = counted(count, -5);
-    std::shuffle(ids.begin(), ids.end(), std::mt19937(1));
-    FlatIndex index;
-    index.add(random_hashes(count, 5), ids);
-    for (const std::size_t row : {std::size_t{0}, kBlockRows, count - 1}) {
-        CHECK(message_of(index, random_hashes(1, 1), {ids[row]}) != "");
-        CHECK(index.remove(Ids{ids[row], ids[row], 1 << 30}) == 1);
-        CHECK(index.remove(Ids{ids[row]}) == 0);
-        CHECK(message_of(index, random_hashes(1, 1), {ids[row]}) == "");
-        CHECK(message_of(index, random_hashes(1, 1), {ids[row]}) != "");
-    }
-    CHECK(index.snapshot()->live() == count);
-}
-
-TEST("check_ids finds what extend let in") {
-    FlatIndex index;
-    index.extend(random_hashes(2, 1), Ids{1, 2});
-    index.extend(random_hashes(2, 1), Ids{4, 3});
-    index.check_ids();
-    index.extend(random_hashes(1, 1), Ids{2});
-    CHECK_THROWS((index.check_ids(), 0), std::invalid_argument);
-}
-
-TEST("removing most entries gives their memory back and keeps the rest") {
-    const std::size_t count = kBlockRows + 10;
-    const Bytes hashes = random_hashes(count, 6);
-    FlatIndex index;
-    index.add(hashes, counted(count));
-    const auto before = index.snapshot();
-    CHECK(index.remove(counted(count - 3)) == count - 3);
-    CHECK(index.snapshot()->blocks() == 1);
-    CHECK(search(index, Bytes(kHashBytes, 0), 256).ids ==
-          Ids({kBlockRows + 7, kBlockRows + 8, kBlockRows + 9}));
-    CHECK(before->live() == count);  // who looked before still sees all
-    CHECK(before->search(Bytes(kHashBytes, 0), 256, kNoLimit, [] {}).ids.size() == count);
-    index.remove(counted(count));
-    CHECK(index.snapshot()->live() == 0);
-}
-
-TEST("the limit keeps the nearest, and of equals the first added") {
-    Bytes hashes;
-    for (int copy = 0; copy < 3000; ++copy) {
-        for (const unsigned distance : {3U, 1U, 2U}) {
-            hashes.resize(hashes.size() + kHashBytes);
-            flip(hashes.data() + hashes.size() - kHashBytes, distance, 1);
-        }
-    }
-    FlatIndex index;
-    index.add(hashes, counted(9000));
-    for (const std::size_t limit : {1, 2, 50, 3000, 3001, 8999, 9000, 9001}) {
-        Matches matches = search(index, Bytes(kHashBytes, 0), 31, limit);
-        std::sort(matches.ids.begin(), matches.ids.end());
-        Ids expected;
-        for (const int place : {1, 2, 0}) {
-            for (int copy = 0; copy < 3000 && expected.size() < limit; ++copy) {
-                expected.push_back(copy * 3 + place);
-            }
-        }
-        std::sort(expected.begin(), expected.end());
-        CHECK(matches.ids == expected);
-    }
-}
-
-TEST("copy_block gives the live entries in the order they were added") {
-    const Bytes hashes = random_hashes(4, 1);
-    FlatIndex index;
-    index.add(hashes, Ids{4, 3, 2, 1});
-    index.remove(Ids{3});
-    const auto now = index.snapshot();
-    Bytes copied(now->block_live(0) * kHashBytes);
-    Ids ids(now->block_live(0));
-    now->copy_block(0, copied.data(), ids.data());
-    CHECK(ids == Ids({4, 2, 1}));
-    Bytes expected(hashes.begin(), hashes.begin() + 32);
-    expected.insert(expected.end(), hashes.begin() + 64, hashes.end());
-    CHECK(copied == expected);
-}
-
-TEST("what pause throws ends the search") {
-    FlatIndex index;
-    index.add(random_hashes(2, 1), Ids{1, 2});
-    const auto stop = [] { throw std::runtime_error("stop"); };
-    CHECK_THROWS(index.snapshot()->search(random_hashes(1, 1), 31, kNoLimit, stop),
-                 std::runtime_error);
-}
-
-TEST("a search beside a writer sees each change whole or not at all") {
-    FlatIndex index;
-    index.add(random_hashes(1000, 1), counted(1000));
-    std::thread writer([&] {
-        for (int round = 0; round < 200; ++round) {
-            index.add(random_hashes(50, 2), counted(50, 5000));
-            index.remove(counted(50, 5000));
-        }
-    });
-    for (int round = 0; round < 200; ++round) {
-        const std::size_t seen = search(index, Bytes(kHashBytes, 0), 256).ids.size();
-        CHECK(seen == 1000 || seen == 1050);
-    }
-    writer.join();
-    CHECK(index.snapshot()->live() == 1000);
 }

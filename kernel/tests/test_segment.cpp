@@ -249,8 +249,9 @@ TEST("every instruction set finds the sketches that a slow loop finds") {
             std::vector<std::uint32_t> places, room(sketch::kStep + 5);
             for (sketch::Run* run = runs.data(); run != runs.data() + runs.size();) {
                 sketch::Found found{room.data(), 0, room.size()};
+                sketch::Ahead ahead{sketches.data(), runs.data(), runs.data() + 3};
                 run = sketch::screen_for(isa)(sketches.data(), 0x8000, run,
-                                              runs.data() + runs.size(), found);
+                                              runs.data() + runs.size(), found, ahead);
                 places.insert(places.end(), room.begin(), room.begin() + static_cast<long>(found.count));
             }
             CHECK(places == expected);

@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from safelight.kernel.index import Matches
+from safelight.kernel.index import Matches, OrientedMatches
 
 Hashes = npt.NDArray[np.uint8]
 
@@ -32,3 +32,12 @@ def as_lists(matches: Matches) -> list[list[tuple[int, int]]]:
     bounds = zip(matches.offsets[:-1], matches.offsets[1:], strict=True)
     pairs = list(zip(matches.ids.tolist(), matches.distances.tolist(), strict=True))
     return [sorted(pairs[start:end]) for start, end in bounds]
+
+
+def as_oriented_lists(matches: OrientedMatches) -> list[list[tuple[int, int, int]]]:
+    """The (id, distance, orientation) of each query, sorted."""
+    assert matches.orientations.dtype == np.uint8
+    ids, distances = matches.ids.tolist(), matches.distances.tolist()
+    triples = list(zip(ids, distances, matches.orientations.tolist(), strict=True))
+    bounds = zip(matches.offsets[:-1], matches.offsets[1:], strict=True)
+    return [sorted(triples[start:end]) for start, end in bounds]

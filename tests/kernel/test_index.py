@@ -2,26 +2,37 @@
 
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from index_samples import Hashes, as_lists, numbered, random_hashes, with_flipped
+from index_samples import (
+    Hashes,
+    as_lists,
+    as_oriented_lists,
+    numbered,
+    random_hashes,
+    with_flipped,
+)
 
 import safelight
 from safelight.kernel import twin_hamming
 from safelight.kernel._kernel import isa
-from safelight.kernel.index import HashIndex, Matches
+from safelight.kernel.index import HashIndex, Matches, Statistics
 
 ANY_ID = st.integers(-(2**63), 2**63 - 1)
 RADIUS = st.one_of(st.integers(0, 255), st.sampled_from([0, 31, 35, 36, 37, 255]))
@@ -155,14 +166,26 @@ def test_removing_passes_over_absent_ids_and_counts_the_rest() -> None:
     assert as_lists(index.search(random_hashes(1, 9), 0)) == [[(2, 0)]]
 
 
+class SmallIndex(HashIndex):
+    """An index in which a few entries make a segment."""
+
+    _merge_rows = 60
+    _direct_rows = 200
+
+
+ALL_RADII = st.one_of(RADIUS, st.sampled_from([96, 105, 110]))  # at which random hashes meet
+
+
 class Changes(RuleBasedStateMachine):
     """Any order of changes, searches, saves and opens; the model is a dict searched by the twin."""
+
+    kind: type[HashIndex] = HashIndex
 
     @initialize(count=st.sampled_from([0, 1, 2000]))
     def begin(self, count: int) -> None:
         self.folder = tempfile.TemporaryDirectory()
         hashes = random_hashes(count, 1)
-        self.index = HashIndex.build(hashes, numbered(count))
+        self.index = self.kind.build(hashes, numbered(count))
         self.model = {number: hashes[number] for number in range(count)}
 
     @rule(
@@ -176,6 +199,19 @@ class Changes(RuleBasedStateMachine):
             return
         self.index.add(hashes, np.array(ids, np.int64))
         self.model.update(zip(ids, hashes, strict=True))
+
+    @rule(first=st.integers(-50, 2100), count=st.integers(0, 250), different=st.integers(1, 250))
+    def replace(self, first: int, count: int, different: int) -> None:
+        hashes = random_hashes(different, 1)[np.arange(count) % different]
+        ids = np.random.default_rng(count).permutation(count) + first
+        self.index.replace(hashes, ids)
+        self.model.update(zip(ids.tolist(), hashes, strict=True))
+
+    @rule(ids=st.lists(st.integers(0, 9), min_size=2, max_size=3))
+    def replace_with_ids_given_twice(self, ids: list[int]) -> None:
+        ids.append(ids[0])
+        with pytest.raises(ValueError, match=r"id \d is given twice"):
+            self.index.replace(random_hashes(len(ids)), np.array(ids))
 
     @rule(ids=st.lists(st.one_of(st.integers(-3, 2005), ANY_ID), max_size=6))
     def remove(self, ids: list[int]) -> None:
@@ -191,32 +227,115 @@ class Changes(RuleBasedStateMachine):
         for number in gone:
             del self.model[number]
 
-    @rule(seed=st.integers(0, 9), radius=RADIUS, limit=st.sampled_from([None, 1, 3]))
+    @rule()
+    def merge(self) -> None:
+        self.index.merge()
+        if not self.index.statistics().merging:
+            assert self.index.statistics().segments <= 1
+
+    @rule(seed=st.integers(0, 9), radius=ALL_RADII, limit=st.sampled_from([None, 1, 3, 40]))
     def search(self, seed: int, radius: int, limit: int | None) -> None:
-        queries = random_hashes(3, seed)
-        hashes = np.array(list(self.model.values()), np.uint8).reshape(-1, 32)
-        ids = np.array(list(self.model), np.int64)
-        expected = twin_hamming.search(hashes, ids, queries, radius, limit)
+        queries = np.vstack([random_hashes(3, seed), random_hashes(2, 1)])
+        expected = twin_hamming.search(*self.entries(), queries, radius, limit)
         assert as_lists(self.index.search(queries, radius, limit=limit)) == expected
 
-    @rule()
-    def save_and_open(self) -> None:
+    @rule(
+        seed=st.integers(0, 9),
+        radius=ALL_RADII,
+        limit=st.sampled_from([None, 1, 3, 40]),
+        each=st.sampled_from([1, 3, 8]),
+    )
+    def search_oriented(self, seed: int, radius: int, limit: int | None, each: int) -> None:
+        queries = random_hashes(each * 2, seed).reshape(2, each, 32)
+        queries[1, each - 1] = random_hashes(1, 1)[0]
+        expected = twin_hamming.search_oriented(*self.entries(), queries, radius, limit)
+        found = self.index.search_oriented(queries, radius, limit=limit)
+        assert as_oriented_lists(found) == expected
+
+    @rule(note=st.binary(max_size=9))
+    def save_and_open(self, note: bytes) -> None:
         path = Path(self.folder.name, "index")
-        self.index.save(path)
-        self.index = HashIndex.open(path)
+        self.index.save(path, note=note)
+        self.kind.verify(path)
+        self.index = self.kind.open(path)
+        assert self.index.note == note
 
     @invariant()
     def has_the_right_length(self) -> None:
         if hasattr(self, "model"):
-            assert len(self.index) == len(self.model)
+            assert len(self.index) == self.index.statistics().entries == len(self.model)
+            assert self.index.statistics().merge_error is None
+
+    def entries(self) -> tuple[Hashes, npt.NDArray[np.int64]]:
+        hashes = np.array(list(self.model.values()), np.uint8).reshape(-1, 32)
+        return hashes, np.array(list(self.model), np.int64)
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
             self.folder.cleanup()
 
 
+class ChangesOfSegments(Changes):
+    kind = SmallIndex
+
+
 Changes.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
+ChangesOfSegments.TestCase.settings = settings(
+    max_examples=60, stateful_step_count=30, deadline=None
+)
 TestChanges = Changes.TestCase
+TestChangesOfSegments = ChangesOfSegments.TestCase
+
+
+def at_rest(index: HashIndex) -> Statistics:
+    """What the index is made up of once the background has nothing more to do."""
+    while (now := index.statistics()).merging:
+        time.sleep(0.001)
+    return now
+
+
+def test_the_statistics_tell_of_segments_the_delta_and_what_was_removed() -> None:
+    index = SmallIndex.build(random_hashes(1000), numbered(1000))
+    index.add(random_hashes(5, 2), numbered(5, 2000))
+    index.remove(np.array([1, 2, 2001]))
+    now = at_rest(index)
+    assert replace(now, bytes=0) == Statistics(
+        entries=1002, segments=1, in_delta=4, removed=3,
+        bytes=0, mapped=0, merging=False, merge_error=None,
+    )  # fmt: skip
+    assert now.bytes > 1000 * 40
+    index.merge()
+    now = index.statistics()
+    assert (now.entries, now.segments, now.in_delta, now.removed) == (1002, 1, 0, 0)
+
+
+def test_small_additions_are_joined_in_the_background() -> None:
+    index, hashes = SmallIndex(), random_hashes(3000)
+    for first in range(0, 3000, 25):
+        index.add(hashes[first : first + 25], numbered(25, first))
+    now = at_rest(index)
+    assert 1 <= now.segments <= 4
+    assert now.in_delta < 60
+    assert as_lists(index.search(hashes, 0)) == [[(number, 0)] for number in range(3000)]
+
+
+def test_equally_near_entries_go_by_id_wherever_they_lie() -> None:
+    index = SmallIndex()
+    ids = np.random.default_rng(1).permutation(500)
+    for some in np.array_split(ids, 20):
+        index.add(np.zeros((len(some), 32), np.uint8), some)
+    query = with_flipped(np.zeros(32, np.uint8), 3, 1)
+    assert as_lists(index.search(query, limit=7)) == [[(number, 3) for number in range(7)]]
+
+
+def test_a_limit_keeps_the_memory_of_a_million_equal_hashes_small() -> None:
+    equal = np.zeros((1_000_000, 32), np.uint8)
+    index = HashIndex.build(equal, numbered(1_000_000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    queries = equal[:5000].reshape(625, 8, 32)
+    found = index.search_oriented(queries, 31, limit=3)
+    assert np.array_equal(np.sort(found.ids.reshape(625, 3)), np.tile(np.arange(3), (625, 1)))
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 50_000  # KiB
 
 
 # ---- Threads and signals ----
@@ -275,6 +394,24 @@ def test_a_long_search_can_be_interrupted() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+
+
+def test_building_a_large_index_can_be_interrupted_and_then_adds_nothing() -> None:
+    index = HashIndex.build(random_hashes(5), numbered(5, -5))
+    large = np.frombuffer(np.random.default_rng(1).bytes(32 * 3_000_000), np.uint8).reshape(-1, 32)
+
+    def stop(*_: object) -> None:
+        raise InterruptedError("stopped by the test")
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.15)
+        with pytest.raises(InterruptedError, match="stopped by the test"):
+            index.add(large, numbered(3_000_000))
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, previous)
+    assert len(index) == 5
 
 
 # ---- Instruction sets ----

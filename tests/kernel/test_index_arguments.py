@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from index_samples import as_lists, numbered, random_hashes
+from index_samples import as_lists, as_oriented_lists, numbered, random_hashes
 
 from safelight.kernel.index import HashIndex
 
@@ -31,6 +31,14 @@ BAD_CALLS: list[tuple[Callable[[HashIndex], object], str]] = [
     (lambda i: i.search(HASHES, limit=0), r"limit must be a whole number from 1 up, not 0"),
     (lambda i: i.search(HASHES, limit=2.5), r"from 1 up, not 2\.5"),
     (lambda i: i.search(HASHES, limit=2**63), r"from 1 up, not 9223372036854775808"),
+    # searching with several hashes for each query
+    (lambda i: i.search_oriented(HASHES), r"shape \(n, k, 32\), .* not \(2, 32\)"),
+    (lambda i: i.search_oriented(HASHES[:, None, :31]), r"not \(2, 1, 31\)"),
+    (lambda i: i.search_oriented([HASHES]), r"queries must be a NumPy array of uint8, not list"),
+    (lambda i: i.search_oriented(HASHES[:, :0].reshape(2, 0, 32)), r"1 to 255 hashes each, not 0"),
+    (lambda i: i.search_oriented(np.zeros((1, 256, 32), np.uint8)), r"1 to 255 .* not 256"),
+    (lambda i: i.search_oriented(HASHES[None], 256), r"from 0 to 255, not 256"),
+    (lambda i: i.search_oriented(HASHES[None], limit=0), r"from 1 up, not 0"),
     # adding
     (lambda i: i.add(HASHES[0], IDS[:1]), r"hashes must have the shape \(n, 32\)"),
     (lambda i: i.add(HASHES, [1, 2]), r"ids must be a NumPy array of int64, not list"),
@@ -40,6 +48,9 @@ BAD_CALLS: list[tuple[Callable[[HashIndex], object], str]] = [
     (lambda i: i.add(HASHES, IDS.reshape(2, 1)), r"one dimension, not the shape \(2, 1\)"),
     (lambda i: i.add(HASHES, IDS[:1]), r"2 hashes and 1 ids; give one id for each hash"),
     (lambda _: HashIndex.build(HASHES, np.arange(3)), r"2 hashes and 3 ids"),
+    # replacing
+    (lambda i: i.replace(HASHES, IDS[:1]), r"2 hashes and 1 ids; give one id for each hash"),
+    (lambda i: i.replace(HASHES, np.array([4, 4])), r"id 4 is given twice"),
     # removing
     (lambda i: i.remove(3), r"ids must be a NumPy array of int64, not int"),
     (lambda i: i.remove(IDS.astype(float)), r"int64, not of float64"),
@@ -63,3 +74,12 @@ def test_a_whole_number_of_numpy_is_a_radius() -> None:
     assert as_lists(HashIndex.build(HASHES, IDS).search(HASHES, np.uint8(0))) == (
         [[(0, 0)], [(1, 0)]]
     )
+
+
+def test_strided_queries_and_queries_without_elements_are_taken() -> None:
+    index = HashIndex.build(HASHES, IDS)
+    assert as_lists(index.search(np.repeat(HASHES, 2, axis=1)[:, ::2], 0)) == [[(0, 0)], [(1, 0)]]
+    assert as_lists(index.search(np.zeros((0, 64), np.uint8)[:, ::2])) == []
+    found = index.search_oriented(np.repeat(HASHES, 2, axis=0)[None][:, ::2], 0)
+    assert as_oriented_lists(found) == [[(0, 0, 0), (1, 0, 1)]]
+    assert as_oriented_lists(index.search_oriented(np.zeros((0, 8, 32), np.uint8))) == []

@@ -32,7 +32,7 @@ def _value(number: int, size: int) -> bytes:
     return random.Random(number).randbytes(size)
 
 
-def _row(algorithm: Algorithm, number: int, said: str = "") -> HashRow:
+def row(algorithm: Algorithm, number: int, said: str = "") -> HashRow:
     if algorithm is Algorithm.VPDQ:
         frames = tuple(VideoFrame(1000 * n, 90, _value(100 * number + n, 32)) for n in range(6))
         return HashRow(1, algorithm, video_value(frames), None, f"v{number}", said, frames=frames)
@@ -41,7 +41,7 @@ def _row(algorithm: Algorithm, number: int, said: str = "") -> HashRow:
     return HashRow(number, algorithm, value, quality, named, said)
 
 
-def _answers(followed: Followed) -> list[list[Hit]]:
+def answers(followed: Followed) -> list[list[Hit]]:
     """All hits of everything there is to ask about."""
     asked = [
         (algorithm, _value(number, algorithm.size))
@@ -53,7 +53,7 @@ def _answers(followed: Followed) -> list[list[Hit]]:
     return [sorted(current(hits, NOW), key=lambda hit: hit.match.entry) for hits in found]
 
 
-def _digests(followed: Followed) -> dict[object, tuple[int, str]]:
+def digests(followed: Followed) -> dict[object, tuple[int, str]]:
     contents = followed.contents
     assert contents is not None
     usable = followed.matcher.state.lists.every
@@ -64,7 +64,7 @@ def _digests(followed: Followed) -> dict[object, tuple[int, str]]:
     }
 
 
-class _Life:
+class Life:
     """Random things that people do with lists."""
 
     def __init__(self, tx: Transaction, rng: random.Random) -> None:
@@ -88,9 +88,7 @@ class _Life:
     def _import(self) -> None:
         algorithms = [Algorithm.PDQ, Algorithm.MD5, Algorithm.SHA256, Algorithm.VPDQ]
         rows = [
-            _row(
-                self.rng.choice(algorithms), self.rng.randrange(9), self.rng.choice(["", "A", "B"])
-            )
+            row(self.rng.choice(algorithms), self.rng.randrange(9), self.rng.choice(["", "A", "B"]))
             for _ in range(self.rng.choice([1, 3, 8]))
         ]
         source = self.rng.choice(["S", "T"])
@@ -141,7 +139,7 @@ def test_following_gives_what_a_fresh_load_gives(store: Store, seed: int) -> Non
     followed = Followed(contents=ListContents())
     for number in range(36):
         with store.transaction() as tx:
-            _Life(tx, rng).happen()
+            Life(tx, rng).happen()
         if rng.random() < 0.6:
             with _caught_up(store, followed):
                 pass
@@ -150,8 +148,8 @@ def test_following_gives_what_a_fresh_load_gives(store: Store, seed: int) -> Non
                 _caught_up(store, followed),
                 _caught_up(store, Followed(contents=ListContents())) as fresh,
             ):
-                assert _answers(followed) == _answers(fresh)
-                assert _digests(followed) == _digests(fresh)
+                assert answers(followed) == answers(fresh)
+                assert digests(followed) == digests(fresh)
                 assert followed.place.doubtful() or not fresh.place.doubtful()
                 usable = set(fresh.place.position)
                 position = followed.place.position
@@ -162,12 +160,12 @@ def test_only_what_changed_is_read(store: Store, monkeypatch: pytest.MonkeyPatch
     with store.transaction() as tx:
         one = lists.create(tx, NewList(name="one", source="S"))
         two = lists.create(tx, NewList(name="two", source="S"))
-        imports.import_entries(tx, one, [_row(Algorithm.MD5, n) for n in range(9)])
-        imports.import_entries(tx, two, [_row(Algorithm.MD5, n) for n in range(9)])
+        imports.import_entries(tx, one, [row(Algorithm.MD5, n) for n in range(9)])
+        imports.import_entries(tx, two, [row(Algorithm.MD5, n) for n in range(9)])
     with store.transaction(snapshot=True) as tx:
         first = changes_since(tx, {}, now=NOW)
     with store.transaction() as tx:
-        imports.import_entries(tx, two, [_row(Algorithm.MD5, 8), _row(Algorithm.PDQ, 1)])
+        imports.import_entries(tx, two, [row(Algorithm.MD5, 8), row(Algorithm.PDQ, 1)])
         retract.retract(tx, two, source="S", ids=["md53"], at=NOW)
     with store.transaction(snapshot=True) as tx:
         then = changes_since(tx, first.position, now=NOW)
@@ -184,12 +182,12 @@ def test_only_what_changed_is_read(store: Store, monkeypatch: pytest.MonkeyPatch
 def test_a_list_that_may_not_be_matched_keeps_its_place(store: Store) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, NewList(name="one", source="S"))
-        imports.import_entries(tx, one, [_row(Algorithm.MD5, 1)])
+        imports.import_entries(tx, one, [row(Algorithm.MD5, 1)])
     with _caught_up(store, Followed()) as followed:
         pass
     with store.transaction() as tx:
         lists.set_state(tx, one, "disabled")
-        imports.import_entries(tx, one, [_row(Algorithm.MD5, 2)])
+        imports.import_entries(tx, one, [row(Algorithm.MD5, 2)])
     with _caught_up(store, followed):
         assert followed.matcher.lists == ()
         assert followed.place.position == {one.id: 1}
@@ -241,7 +239,7 @@ def test_a_commit_is_matched_a_moment_later(store: Store) -> None:
     with LiveMatcher(store, every=600) as live:
         for number in range(5):
             with store.transaction() as tx:
-                imports.import_entries(tx, one, [_row(Algorithm.MD5, number)])
+                imports.import_entries(tx, one, [row(Algorithm.MD5, number)])
             assert _waited_for(live, number) < 1.0
         with store.transaction() as tx:
             lists.set_state(tx, one, "disabled")
@@ -258,7 +256,7 @@ def test_what_was_not_heard_is_found_by_looking(
     monkeypatch.setattr("safelight.matching.live.CHANNEL", "nobody_says_anything_here")
     with LiveMatcher(store, every=0.2) as live:
         with store.transaction() as tx:
-            imports.import_entries(tx, one, [_row(Algorithm.MD5, 1)])
+            imports.import_entries(tx, one, [row(Algorithm.MD5, 1)])
         _waited_for(live, 1)
 
 
@@ -272,7 +270,7 @@ def test_a_lost_connection_is_made_again_and_nothing_is_missed(store: Store, dat
                     WHERE query LIKE 'LISTEN%' AND datname = current_database()"""
                 assert connection.execute(sa.text(query)).rowcount
             with store.transaction() as tx:
-                imports.import_entries(tx, one, [_row(Algorithm.MD5, number)])
+                imports.import_entries(tx, one, [row(Algorithm.MD5, number)])
             _waited_for(live, number)
         time.sleep(0.05)
         assert live.problem == ""
@@ -283,7 +281,7 @@ def test_while_the_database_is_away_it_matches_with_what_it_has(
 ) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, NewList(name="one", source="S"))
-        imports.import_entries(tx, one, [_row(Algorithm.MD5, 1)])
+        imports.import_entries(tx, one, [row(Algorithm.MD5, 1)])
     with LiveMatcher(store, every=600) as live:
         away = BadInput("away")
 
@@ -293,7 +291,7 @@ def test_while_the_database_is_away_it_matches_with_what_it_has(
         with monkeypatch.context() as patched:
             patched.setattr("safelight.matching.live.changes_since", fail)
             with store.transaction() as tx:
-                imports.import_entries(tx, one, [_row(Algorithm.MD5, 2)])
+                imports.import_entries(tx, one, [row(Algorithm.MD5, 2)])
             began = time.monotonic()
             while not live.problem:
                 assert time.monotonic() - began < 10
@@ -315,13 +313,13 @@ def test_named_lists_are_followed_through_a_new_name_and_others_are_not(store: S
         one = lists.create(tx, NewList(name="one", source="S"))
         two = lists.create(tx, NewList(name="two", source="S"))
         for each in (one, two):
-            imports.import_entries(tx, each, [_row(Algorithm.MD5, 1)])
+            imports.import_entries(tx, each, [row(Algorithm.MD5, 1)])
     with LiveMatcher(store, ["one"], every=600) as live:
         with store.transaction() as tx:
             facts = {name: getattr(one, name) for name in NewList.__dataclass_fields__}
             renamed = lists.edit(tx, one, NewList(**(facts | {"name": "new"})))
             lists.edit(tx, two, replace(two, name="one"))
-            imports.import_entries(tx, renamed, [_row(Algorithm.MD5, 2)])
+            imports.import_entries(tx, renamed, [row(Algorithm.MD5, 2)])
         _waited_for(live, 2)
         (hit,) = live.matcher.hash_hits(Algorithm.MD5, _value(1, 16), POLICY)
         assert hit.match.list_name == "new"
@@ -344,8 +342,8 @@ def test_a_list_that_is_loaded_says_what_it_holds_as_before(store: Store) -> Non
     with store.transaction() as tx:
         one = lists.create(tx, NewList(name="one", source="S", radius=20))
         two = lists.create(tx, NewList(name="two", source="S"))
-        imports.import_entries(tx, one, [_row(Algorithm.MD5, n) for n in range(3)])
-        imports.import_entries(tx, two, [_row(Algorithm.VPDQ, n) for n in range(2)])
+        imports.import_entries(tx, one, [row(Algorithm.MD5, n) for n in range(3)])
+        imports.import_entries(tx, two, [row(Algorithm.VPDQ, n) for n in range(2)])
         both = load_lists(tx, Sources(), now=NOW).about
         alone = [
             load_lists(tx, Sources(lists=(name,)), now=NOW).about[0] for name in ("one", "two")

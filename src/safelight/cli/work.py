@@ -12,7 +12,7 @@ from safelight.errors import SafelightError
 from safelight.examine import Examiner, examine_limits, make_pool
 from safelight.files import make_private_folder
 from safelight.matching.flood import Flood, FloodGuard, FloodLimits
-from safelight.matching.load import Loaded, Sources, load_files, load_lists
+from safelight.matching.load import Loaded, Sources, load_files, load_from
 from safelight.matching.rules import MatchPolicy
 from safelight.settings import Settings
 
@@ -107,6 +107,12 @@ def _from_database(settings: Settings, sources: Sources, policy: MatchPolicy) ->
     from safelight.store import matches  # noqa: PLC0415
 
     now = utc_now()
-    with open_app(settings) as app, app.transaction() as tx:
-        loaded = load_lists(tx, sources, policy, now=now)
-        return replace(loaded, histories=matches.histories(tx, today=now.date()))
+    with open_app(settings) as app:
+        store, home = app.store, settings.home
+        loaded = load_from(store, sources, policy, home=home, now=now, tell=_warn)
+        with app.transaction() as tx:
+            return replace(loaded, histories=matches.histories(tx, today=now.date()))
+
+
+def _warn(text: str) -> None:
+    say(f"warning: {text}")

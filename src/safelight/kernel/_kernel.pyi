@@ -1,5 +1,7 @@
 """What bind.cpp offers. Arrays must be contiguous; the Python faces check and say what is wrong."""
 
+from typing import overload
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,38 +17,59 @@ def pdq_from_scaled_gray(
 
 # ---- Hamming search ----
 
-class Snapshot:
-    """The entries of an index at one moment."""
+_Numbers = npt.NDArray[np.int64]
+_Bytes = npt.NDArray[np.uint8]
+
+class Index:
+    """256-bit hashes with ids, searched by distance; hashes are uint8[n, 32], ids int64[n]."""
+
+    @overload
+    def __init__(self, merge_rows: int, direct_rows: int) -> None:
+        """An empty index; `merge_rows` in the delta, or `direct_rows` added, become a segment."""
+
+    @overload
+    def __init__(
+        self,
+        merge_rows: int,
+        direct_rows: int,
+        file: int,
+        offset: int,
+        bytes: int,
+        counts: tuple[int, int, int],
+    ) -> None:
+        """An index over a segment in an open file.
+
+        OSError when it cannot be mapped, ValueError when the counts do not fit the bytes.
+        """
 
     def __len__(self) -> int: ...
-    @property
-    def blocks(self) -> int:
-        """How many blocks of at most 65,536 entries there are."""
-
-    def block(self, block: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
-        """One block's live entries: hashes, flat uint8[n * 32], and ids int64[n]."""
-
-class FlatIndex:
-    """256-bit hashes, searched from end to end."""
-
-    def __init__(self) -> None: ...
-    def __len__(self) -> int: ...
-    def add(self, hashes: npt.NDArray[np.uint8], ids: npt.NDArray[np.int64]) -> None:
+    def add(self, hashes: _Bytes, ids: _Numbers) -> None:
         """Add entries; ValueError, and nothing added, for an id that is present or given twice."""
 
-    def extend(self, hashes: npt.NDArray[np.uint8], ids: npt.NDArray[np.int64]) -> None:
-        """Add entries unchecked: call check_ids before anything else is done with the index."""
+    def replace(self, hashes: _Bytes, ids: _Numbers) -> None:
+        """Add entries in place of those with the same ids; ValueError for an id given twice."""
 
-    def check_ids(self) -> None:
-        """ValueError if two entries have the same id."""
-
-    def remove(self, ids: npt.NDArray[np.int64]) -> int:
+    def remove(self, ids: _Numbers) -> int:
         """Remove the entries that are present; return how many."""
 
     def search(
-        self, queries: npt.NDArray[np.uint8], radius: int, limit: int
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-        """Offsets, ids and distances of the entries within the radius of each query."""
+        self, queries: object, radius: object, limit: object
+    ) -> tuple[_Numbers, _Numbers, _Bytes] | None:
+        """Offsets, ids and distances of the entries near each query of uint8[q, 32] or [32].
 
-    def snapshot(self) -> Snapshot:
-        """The entries as they are now."""
+        None for arguments that are not plainly right: a contiguous array, ints in range.
+        """
+
+    def search_oriented(
+        self, queries: object, radius: object, limit: object
+    ) -> tuple[_Numbers, _Numbers, _Bytes, _Bytes] | None:
+        """Offsets, ids, distances and orientations near each query of uint8[q, k, 32]; or None."""
+
+    def merge(self) -> None:
+        """Join everything now."""
+
+    def whole(self) -> tuple[tuple[int, int, int], _Bytes]:
+        """One segment of all entries: its counts (entries, rows, singles) and its bytes."""
+
+    def statistics(self) -> tuple[int, int, int, int, int, int, bool, str]:
+        """Entries, segments, in_delta, removed, bytes, mapped, merging, merge_error."""

@@ -1,56 +1,74 @@
 """The file of a `HashIndex`: little-endian, no pickle, every byte under a checksum.
 
-    page       4096 bytes: magic "SLINDEX\\n", version (u32), bits of a hash (u32), entries (u64),
-               blocks (u64), zeros up to 4092, CRC-32 of the 4092 bytes before it (u32)
-    block ...  16 bytes: entries n (u32), its number from 0 (u32), CRC-32 of what follows (u32),
-               CRC-32 of the 12 bytes before it (u32);
-               then n hashes of 32 bytes, then n ids (i64)
+    page       4096 bytes, see `_PAGE`; the last four are the CRC-32 of those before
+    body       the segment as it lies in memory (kernel/segment.hpp), to be mapped
+    checksums  CRC-32 (u32) of each block of 1 MiB of the body, the last one shorter
+    note       bytes of the caller's, at most 16 MiB
 
-A block has 1 to 65,536 entries. The file ends with its last block. A reader refuses a version it
-does not know.
+docs/reference/index-file.md says more. A reader refuses a version that it does not know, and a file
+that is not exactly as long as its page says.
 
-Writing goes to `.<name>.tmp` in the same folder, which is made durable and then renamed over the
-old file. A writer holds a lock on it; one that a killed process left behind is used again.
+Writing goes to `.<name>.tmp` in the same folder, which is renamed over the old file once it is on
+the disk; the page is written last, when all else is there. A writer holds a lock on it; one that a
+killed process left behind is used again.
 """
 
 import fcntl
 import os
 import struct
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
-
-import numpy as np
-import numpy.typing as npt
+from typing import BinaryIO, NamedTuple
 
 from safelight.errors import BadPath, CorruptFile, DiskFull
 from safelight.files import NO_ROOM, PRIVATE, sync_folder
 
 MAGIC = b"SLINDEX\n"
-VERSION = 1
-HASH_BYTES = 32
-BLOCK_ENTRIES = 65536
+VERSION = 2
+HASH_BITS = 256
 PAGE_BYTES = 4096
+BLOCK_BYTES = 1 << 20
+MOST_NOTE_BYTES = 16 << 20
 
-_PAGE = struct.Struct("<8sIIQQ")
-_BLOCK = struct.Struct("<III")
+# Magic, version, bits of a hash; entries, rows, singles, bytes of the body; bytes of a block,
+# blocks, bytes of the note, CRC-32 of the note, CRC-32 of the checksums.
+_PAGE = struct.Struct("<8sIIQQQQIIIII")
 _CRC = struct.Struct("<I")
 
-Block = tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]
+
+class Counts(NamedTuple):
+    """The counts of a segment: ids, different hashes, and hashes with one id."""
+
+    entries: int
+    rows: int
+    singles: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What a file says of itself, checked; the body is not."""
+
+    counts: Counts
+    body_bytes: int
+    block_bytes: int
+    checksums: bytes
+    note: bytes
 
 
 # ---- Writing ----
 
 
-def write(path: str | os.PathLike[str], entries: int, blocks: Iterable[Block]) -> None:
-    """Replace the file at `path` by one with these blocks, in one step."""
+def write(path: str | os.PathLike[str], counts: Counts, body: memoryview, note: bytes) -> None:
+    """Replace the file at `path` by one with this segment and note, in one step."""
     target = Path(path)
     temporary = target.with_name(f".{target.name}.tmp")
     try:
         with _locked(temporary) as file:
             try:
-                _write_all(file, entries, blocks)
+                _write_all(file, counts, body, note)
                 temporary.replace(target)
             except BaseException:
                 temporary.unlink(missing_ok=True)
@@ -89,86 +107,122 @@ def _is_still_at(file: BinaryIO, path: Path) -> bool:
         return False
 
 
-def _write_all(file: BinaryIO, entries: int, blocks: Iterable[Block]) -> None:
+def _write_all(file: BinaryIO, counts: Counts, body: memoryview, note: bytes) -> None:
+    """All but the page, made durable; then the page. So a torn file has no page that is whole."""
     file.write(bytes(PAGE_BYTES))
-    count = 0
-    for count, (hashes, ids) in enumerate(blocks, start=1):
-        body = hashes.tobytes() + ids.astype("<i8", copy=False).tobytes()
-        file.write(_with_crc(_BLOCK.pack(len(ids), count - 1, zlib.crc32(body))))
-        file.write(body)
+    checksums = bytearray()
+    for start in range(0, len(body), BLOCK_BYTES):
+        block = body[start : start + BLOCK_BYTES]
+        checksums += _CRC.pack(zlib.crc32(block))
+        file.write(block)
+    file.write(checksums)
+    file.write(note)
+    _make_durable(file)
     file.seek(0)
-    page = _PAGE.pack(MAGIC, VERSION, HASH_BYTES * 8, entries, count)
-    file.write(_with_crc(page.ljust(PAGE_BYTES - _CRC.size, b"\0")))
+    file.write(_page(counts, len(body), bytes(checksums), note))
+    _make_durable(file)
+
+
+def _make_durable(file: BinaryIO) -> None:
     file.flush()
     os.fsync(file.fileno())
 
 
-def _with_crc(data: bytes) -> bytes:
-    return data + _CRC.pack(zlib.crc32(data))
+def _page(counts: Counts, body_bytes: int, checksums: bytes, note: bytes) -> bytes:
+    blocks = len(checksums) // _CRC.size
+    sums = (zlib.crc32(note), zlib.crc32(checksums))
+    sizes = (body_bytes, BLOCK_BYTES, blocks, len(note))
+    page = _PAGE.pack(MAGIC, VERSION, HASH_BITS, *counts, *sizes, *sums)
+    padded = page.ljust(PAGE_BYTES - _CRC.size, b"\0")
+    return padded + _CRC.pack(zlib.crc32(padded))
 
 
 # ---- Reading ----
 
 
-def read(path: str | os.PathLike[str]) -> Iterator[Block]:
-    """The blocks of the file at `path`, each checked before it is given out.
+@contextmanager
+def opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Contents]]:
+    """The file at `path`, open, and what it says of itself.
 
-    Plain reads, not a mapping: all is copied into the index anyway, and a mapped file that someone
-    cuts short kills the process that reads it.
+    An OSError of what is done with it is raised as BadPath.
     """
+    name = os.fspath(path)
     try:
         with Path(path).open("rb") as file:
-            yield from _read_all(file, str(path))
+            yield file, _read_contents(file, name)
     except OSError as exc:
-        raise BadPath(f"The index {str(path)!r} cannot be read: {exc.strerror}.") from exc
+        raise BadPath(f"The index {name!r} cannot be read: {exc.strerror}.") from exc
 
 
-def _read_all(file: BinaryIO, name: str) -> Iterator[Block]:
-    entries, blocks = _read_page(file.read(PAGE_BYTES), name)
-    seen = 0
-    for number in range(blocks):
-        hashes, ids = _read_block(file, number, name)
-        seen += len(ids)
-        yield hashes, ids
-    if seen != entries or file.read(1):
-        raise damaged(name, "it does not hold the number of hashes it says")
+def verify(
+    path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None
+) -> None:
+    """Compare every block of the file at `path` with its checksum; see `HashIndex.verify`.
+
+    With plain reads, not a mapping: a file that somebody cuts short meanwhile does no harm.
+    """
+    with opened(path) as (file, contents):
+        file.seek(PAGE_BYTES)
+        done, size = 0, contents.body_bytes
+        for number, (crc,) in enumerate(_CRC.iter_unpack(contents.checksums)):
+            block = file.read(min(contents.block_bytes, size - done))
+            if zlib.crc32(block) != crc:
+                raise damaged(path, f"block {number} does not match its checksum")
+            done += len(block)
+            if progress is not None:
+                progress(done, size)
 
 
-def _read_page(page: bytes, name: str) -> tuple[int, int]:
-    """The counts of entries and of blocks."""
+def _read_contents(file: BinaryIO, name: str) -> Contents:
+    page = file.read(PAGE_BYTES)
+    _check_kind(page, name)
+    fields = _PAGE.unpack_from(page)
+    body_bytes, block_bytes, blocks, note_bytes, note_crc, checksums_crc = fields[6:]
+    rest = blocks * _CRC.size + note_bytes
+    has, says = os.fstat(file.fileno()).st_size, PAGE_BYTES + body_bytes + rest
+    if has != says:
+        raise damaged(name, f"it has {has:,} bytes and should have {says:,}")
+    if note_bytes > MOST_NOTE_BYTES or blocks != -(-body_bytes // max(block_bytes, 1)):
+        raise damaged(name, "its first page contradicts itself")
+    file.seek(PAGE_BYTES + body_bytes)
+    end = file.read(rest)
+    checksums, note = end[: -note_bytes or None], end[len(end) - note_bytes :]
+    if zlib.crc32(checksums) != checksums_crc:
+        raise damaged(name, "its table of checksums does not match its own checksum")
+    if zlib.crc32(note) != note_crc:
+        raise damaged(name, "its note does not match its checksum")
+    return Contents(
+        counts=Counts(*fields[3:6]),
+        body_bytes=body_bytes,
+        block_bytes=block_bytes,
+        checksums=checksums,
+        note=note,
+    )
+
+
+def _check_kind(page: bytes, name: str) -> None:
+    """Refuse what is not the whole first page of a file that this version can read."""
     if not page.startswith(MAGIC):
+        if page and not page.strip(b"\0"):
+            raise damaged(name, "its first page is empty: it was not written to its end")
         raise CorruptFile(
             f"{name!r} is not a Safelight hash index. Check the path, or build the index anew."
         )
-    if len(page) < PAGE_BYTES or not _is_whole(page):
+    whole = page[: -_CRC.size] + _CRC.pack(zlib.crc32(page[: -_CRC.size]))
+    if len(page) < PAGE_BYTES or page != whole:
         raise damaged(name, "its first page does not match its checksum")
-    _, version, bits, entries, blocks = _PAGE.unpack_from(page)
-    if version != VERSION or bits != HASH_BYTES * 8:
+    _, version, bits = struct.unpack_from("<8sII", page)
+    if version < VERSION:
+        raise CorruptFile(
+            f"{name!r} was written by an older version of Safelight (format {version}; this one "
+            f"reads format {VERSION}). Build the index anew."
+        )
+    if version > VERSION or bits != HASH_BITS:
         raise CorruptFile(
             f"{name!r} was written by a newer version of Safelight (format {version}, {bits} bits; "
-            f"this one reads format {VERSION}, 256 bits). Upgrade Safelight, or build the index "
-            "anew."
+            f"this one reads format {VERSION}, {HASH_BITS} bits). Upgrade Safelight, or build the "
+            "index anew."
         )
-    return entries, blocks
-
-
-def _read_block(file: BinaryIO, number: int, name: str) -> Block:
-    head = file.read(_BLOCK.size + _CRC.size)
-    if len(head) < _BLOCK.size + _CRC.size or not _is_whole(head):
-        raise damaged(name, f"block {number} is missing or does not match its checksum")
-    count, own_number, crc = _BLOCK.unpack_from(head)
-    if own_number != number or not 1 <= count <= BLOCK_ENTRIES:
-        raise damaged(name, f"block {number} is not where it belongs")
-    body = file.read(count * (HASH_BYTES + 8))
-    if len(body) < count * (HASH_BYTES + 8) or zlib.crc32(body) != crc:
-        raise damaged(name, f"block {number} is cut short or does not match its checksum")
-    hashes = np.frombuffer(body, np.uint8, count * HASH_BYTES).reshape(count, HASH_BYTES)
-    ids = np.frombuffer(body, "<i8", count, offset=count * HASH_BYTES)
-    return hashes, ids.astype(np.int64, copy=False)
-
-
-def _is_whole(data: bytes) -> bool:
-    return data == _with_crc(data[: -_CRC.size])
 
 
 def damaged(path: str | os.PathLike[str], what: str) -> CorruptFile:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +33,10 @@ class SortedDigests:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """The columns, by name."""
+        return {"heads": self.heads, "values": self.values, "keys": self.keys}
+
     def find(self, value: bytes) -> Numbers:
         """The keys of the digests that are equal."""
         head = np.uint64(int.from_bytes(value[:_HEAD_BYTES], "big"))
@@ -61,8 +66,16 @@ class DigestIndex:
         """With these too, whose keys must be new."""
         parts = [*self.parts, SortedDigests.of(values, keys)]
         while len(parts) > 1 and len(parts[-1]) * _MERGED_FROM >= len(parts[-2]):
-            both = parts[-2:]
-            values = np.concatenate([part.values for part in both])
-            keys = np.concatenate([part.keys for part in both])
-            parts[-2:] = [SortedDigests.of(values, keys)]
+            parts[-2:] = [_joined(parts[-2:])]
         return DigestIndex(parts)
+
+    def joined(self) -> SortedDigests:
+        """All of them in one part."""
+        return _joined(self.parts)
+
+
+def _joined(parts: Sequence[SortedDigests]) -> SortedDigests:
+    if len(parts) == 1:
+        return parts[0]
+    values = np.concatenate([part.values for part in parts])
+    return SortedDigests.of(values, np.concatenate([part.keys for part in parts]))

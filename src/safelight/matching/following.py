@@ -1,7 +1,8 @@
 """Lists of the database in a matcher: what the store tells of them, as the matcher takes it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,11 +12,11 @@ from safelight.connectors.hash_files import not_all_pdq
 from safelight.matching.arrays import some_rows
 from safelight.matching.content import ListContents
 from safelight.matching.rules import MatchList, Standing
-from safelight.matching.step import Change, Matcher
+from safelight.matching.step import Change, Matcher, State
 from safelight.model import PDQ_BITS, Algorithm, EntryArrays
 
 if TYPE_CHECKING:  # whoever has changes has loaded the store already
-    from safelight.store.changes import Changes
+    from safelight.store.changes import Changes, Mark
     from safelight.store.lists import HashList
 
 _NONE = np.empty(0, np.int64)
@@ -35,6 +36,7 @@ class Place:
     given: int = 0  # numbers so far
     untold: Mapping[int, int] = field(default_factory=dict)
     odd: Mapping[int, int] = field(default_factory=dict)
+    mark: "Mark | None" = None  # the moment in the database's history; None: before it began
 
     def doubtful(self) -> frozenset[int]:
         """The lists whose hashes of 64 digits may be SHA-256: they are matched as both."""
@@ -43,6 +45,15 @@ class Place:
         return frozenset(
             number for number, every in counts if every and not_all_pdq(odd.get(number, 0), every)
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What is matched, the place among the lists, and what those hold, all at one moment."""
+
+    state: State
+    place: Place
+    contents: ListContents
 
 
 class Followed:
@@ -61,6 +72,22 @@ class Followed:
         self.matcher = Matcher.following(Change()) if matcher is None else matcher
         self.place = Place() if place is None else place
         self.contents = contents
+        self.taken = 0  # rows of entries that changed since this was made
+        self._moving = Lock()
+
+    def moment(self) -> "Moment":
+        """Everything as it is now."""
+        with self._moving:
+            contents = ListContents() if self.contents is None else self.contents
+            return Moment(state=self.matcher.state, place=self.place, contents=contents)
+
+    def only(self, wanted: Collection[UUID]) -> None:
+        """Follow and match these lists alone from now on, if they are known."""
+        numbers = {one: number for one, number in self.place.numbers.items() if one in wanted}
+        position = {one: change for one, change in self.place.position.items() if one in wanted}
+        others = set(self.place.numbers.values()) - set(numbers.values())
+        self.matcher.apply(Change(lists=dict.fromkeys(others)))
+        self.place = replace(self.place, numbers=numbers, position=position)
 
     def take(self, changes: "Changes") -> None:
         """Take changes in, all at once. Where this raises, nothing has changed."""
@@ -75,6 +102,7 @@ class Followed:
             self._counted(arrays, before),
             numbers=numbers,
             position=changes.position,
+            mark=changes.mark,
             given=max([self.place.given, *(number + 1 for number in numbers.values())]),
         )
         contents = self._contents(arrays, before)
@@ -85,8 +113,10 @@ class Followed:
             deleted=tuple(deleted),
             doubtful=place.doubtful(),
         )
-        self.matcher.apply(change)
-        self.place, self.contents = place, contents
+        with self._moving:
+            self.matcher.apply(change)
+            self.place, self.contents = place, contents
+        self.taken += sum(len(array.ids) for array in (*arrays, *lost))
 
     def _as_before(self, array: EntryArrays) -> EntryArrays:
         """Those of the entries that were there already, as they were."""

@@ -1,7 +1,7 @@
 """Where the entries to match come from: hash lists in the database, or hash files."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -31,6 +31,7 @@ from safelight.model import (
 )
 
 if TYPE_CHECKING:  # hash files need no database, so that SQLAlchemy is not loaded for them
+    from safelight.store.database import Store
     from safelight.store.lists import HashList
     from safelight.store.transaction import Transaction
 
@@ -174,15 +175,44 @@ def load_lists(
     from safelight.store.lists import lists_for_matching  # noqa: PLC0415
 
     lists, reasons = lists_for_matching(tx, sources.lists, now=now)
+    _refuse_none(lists, reasons)
+    followed = Followed(contents=ListContents())
+    followed.take(changes_since(tx, {}, only=[one.id for one in lists], now=now))
+    return _of_followed(lists, followed, [*reasons, *not_widened(followed.matcher.lists, policy)])
+
+
+def load_from(
+    store: "Store",
+    sources: Sources,
+    policy: MatchPolicy = AS_LISTED,
+    *,
+    home: Path | None,
+    now: datetime,
+    tell: Callable[[str], None],
+) -> Loaded:
+    """As `load_lists`, beginning with what is kept in `home`, which is kept up meanwhile.
+
+    `tell` is told, from whatever thread, of what of it could not be used or written. The answers do
+    not depend on it.
+    """
+    from safelight.matching.begin import begin  # noqa: PLC0415 - as in load_lists
+
+    begun = begin(store, sources.lists, home=home, now=now, tell=tell)
+    _refuse_none(begun.lists, begun.left_out)
+    told = [*begun.left_out, *not_widened(begun.followed.matcher.lists, policy)]
+    loaded = _of_followed(begun.lists, begun.followed, told)
+    if home is not None:
+        begun.settle(home, now=now, tell=tell)
+    return loaded
+
+
+def _refuse_none(lists: "Sequence[HashList]", reasons: Sequence[str]) -> None:
     if not lists:
         raise BadInput(
             "there is no enabled hash list to match against. Import one (safelight list import),"
             " enable one (safelight list enable), or give a file of hashes with --hashes."
             + "".join(f" {reason}" for reason in reasons)
         )
-    followed = Followed(contents=ListContents())
-    followed.take(changes_since(tx, {}, only=[one.id for one in lists], now=now))
-    return _of_followed(lists, followed, [*reasons, *not_widened(followed.matcher.lists, policy)])
 
 
 def _of_followed(

@@ -10,15 +10,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import sqlalchemy as sa
+
 from safelight.errors import NotPermitted
 from safelight.model import EntryArrays
 from safelight.store.entry_arrays import entries_changed, entries_for_matching
 from safelight.store.lists import HashList, check_use, uncounted
+from safelight.store.tables import audit_event, audit_head
 from safelight.store.transaction import Transaction
 
 CHANNEL = "safelight_lists"  # told the organisation whose lists changed, at every commit
 
 Position = Mapping[UUID, int]  # the change up to which a list has been seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """A moment in the history of an organisation's lists: the last event of its audit trail.
+
+    Every change of a list is audited in its own transaction, and every event carries the digest of
+    all before it. So a database that has the event has all that was there at that moment, and one
+    that was set back, copied or made anew since does not.
+    """
+
+    seq: int
+    digest: str  # hexadecimal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,13 +52,15 @@ class Changes:
 
     `usable` are all lists that may be matched now, whether they have changed or not; `refused`
     those that may not, with the reason; disabled ones are in neither. `position` is where the
-    reader is once it has taken the changes in; lists that no longer exist are not in it.
+    reader is once it has taken the changes in; lists that no longer exist are not in it. `mark` is
+    the moment of all this.
     """
 
     usable: tuple[HashList, ...]
     refused: tuple[tuple[HashList, str], ...]
     changed: tuple[ChangedLists, ...]
     position: Position
+    mark: Mark
 
 
 def changes_since(
@@ -68,6 +86,7 @@ def changes_since(
         refused=tuple(refused),
         changed=(*_whole(tx, new), *(_since(tx, one, position[one.id]) for one in old)),
         position=kept | {one.id: one.change for one in usable},
+        mark=_mark_of(tx),
     )
 
 
@@ -104,3 +123,20 @@ def _since(tx: Transaction, list_: HashList, after: int) -> ChangedLists:
     found = entries_changed(tx, list_.id, after)
     arrays, lost = tuple(found.arrays.values()), tuple(found.lost.values())
     return ChangedLists(lists=(list_,), arrays=arrays, lost=lost)
+
+
+# -- history ---------------------------------------------------------------------------------------
+
+
+def _mark_of(tx: Transaction) -> Mark:
+    """The present."""
+    query = sa.select(audit_head.c.seq, audit_head.c.digest)
+    row = tx.connection.execute(query.where(audit_head.c.organisation == tx.organisation)).first()
+    return Mark(seq=0, digest="") if row is None else Mark(seq=row.seq, digest=row.digest.hex())
+
+
+def has_mark(tx: Transaction, mark: Mark) -> bool:
+    """Tell whether the history leads through this moment."""
+    query = sa.select(audit_event.c.digest).where(audit_event.c.organisation == tx.organisation)
+    digest = tx.connection.scalar(query.where(audit_event.c.seq == mark.seq))
+    return digest is not None and bytes(digest).hex() == mark.digest

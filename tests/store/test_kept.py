@@ -1,0 +1,319 @@
+"""Lists kept on disk: whether they are used or not, what is found is the same."""
+
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import test_changes
+from test_changes import NOW, Life, answers, row
+
+from safelight import doctor
+from safelight.app import App
+from safelight.errors import NotPermitted
+from safelight.matching import begin as beginning
+from safelight.matching import kept
+from safelight.matching.begin import Begun, begin
+from safelight.matching.kept import keep, kept_folder, open_kept
+from safelight.matching.kept_files import CURRENT, MANIFEST, read_current, writing
+from safelight.matching.live import LiveMatcher
+from safelight.matching.load import Loaded, Sources, load_from
+from safelight.matching.rules import MatchPolicy
+from safelight.model import Algorithm
+from safelight.settings import load_settings
+from safelight.store import imports, lists
+from safelight.store.changes import changes_since
+from safelight.store.database import Store
+from safelight.store.lists import NewList
+
+KINDS = (Algorithm.PDQ, Algorithm.MD5, Algorithm.SHA256, Algorithm.VPDQ)
+
+
+@pytest.fixture
+def told() -> list[str]:
+    return []
+
+
+@pytest.fixture(autouse=True)
+def _few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(beginning, "LEAST_KEPT", 1)
+
+
+def _begun(store: Store, home: Path | None, told: list[str], *names: str) -> Begun:
+    begun = begin(store, names, home=home, now=NOW, tell=told.append)
+    if home is not None and (thread := begun.settle(home, now=NOW, tell=told.append)):
+        thread.join()
+    return begun
+
+
+def _filled(store: Store, *names: str) -> None:
+    with store.transaction() as tx:
+        for number, name in enumerate(names):
+            made = lists.create(tx, NewList(name=name, source="S"))
+            rows = [row(kind, 3 * number + n, "AB"[n % 2]) for kind in KINDS for n in range(3)]
+            imports.import_entries(tx, made, rows)
+
+
+def _folder(store: Store, home: Path) -> Path:
+    with store.transaction() as tx:
+        return kept_folder(home, tx.organisation)
+
+
+def _facts(loaded: Loaded) -> tuple[Any, ...]:
+    about = [asdict(one) for one in loaded.about]
+    return loaded.fingerprint, loaded.entries, about, loaded.warnings
+
+
+def _load(store: Store, home: Path | None, told: list[str], *names: str) -> Loaded:
+    return load_from(store, Sources(lists=names), home=home, now=NOW, tell=told.append)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_happened_the_answers_are_the_same(
+    store: Store, tmp_path: Path, told: list[str], seed: int
+) -> None:
+    rng = random.Random(seed)
+    _filled(store, "one", "two")
+    for _ in range(12):
+        for _ in range(rng.randrange(4)):
+            with store.transaction() as tx:
+                Life(tx, rng).happen()
+        opened = _begun(store, tmp_path, told)
+        fresh = _begun(store, None, told)
+        assert answers(opened.followed) == answers(fresh.followed)
+        assert test_changes.digests(opened.followed) == test_changes.digests(fresh.followed)
+        assert opened.lists == fresh.lists
+    assert told == []
+    assert opened.kept is not None
+
+
+def test_what_is_told_of_lists_is_the_same(store: Store, tmp_path: Path, told: list[str]) -> None:
+    _filled(store, "one", "two")
+    _begun(store, tmp_path, told)
+    with store.transaction() as tx:
+        imports.import_entries(tx, lists.get(tx, "two"), [row(Algorithm.PDQ, 8)])
+    for names in ((), ("two",), ("two", "one")):
+        assert _facts(_load(store, tmp_path, told, *names)) == _facts(
+            _load(store, None, told, *names)
+        )
+    assert told == []
+
+
+def test_lists_that_were_not_asked_for_do_not_match(
+    store: Store, tmp_path: Path, told: list[str]
+) -> None:
+    _filled(store, "one", "two")
+    _begun(store, tmp_path, told)
+    begun = _begun(store, tmp_path, told, "two")
+    assert begun.kept is not None
+    found = {hit.match.list_name for hits in answers(begun.followed) for hit in hits}
+    assert found == {"two"}
+    with store.transaction() as tx:
+        lists.set_state(tx, lists.get(tx, "two"), "disabled")
+    with pytest.raises(NotPermitted):
+        _begun(store, tmp_path, told, "two")
+
+
+def test_only_the_owner_may_read_it(store: Store, tmp_path: Path, told: list[str]) -> None:
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    every = list((tmp_path / "index").rglob("*"))
+    assert len(every) > 10
+    for path in every:
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+
+
+def test_one_generation_is_there_and_counts(store: Store, tmp_path: Path, told: list[str]) -> None:
+    _filled(store, "one")
+    for number in range(3):
+        with store.transaction() as tx:
+            imports.import_entries(tx, lists.get(tx, "one"), [row(Algorithm.MD5, 10 + number)])
+        begun = _begun(store, tmp_path, told)
+    folder = _folder(store, tmp_path)
+    (generation,) = [path for path in folder.iterdir() if path.is_dir()]
+    assert (folder / CURRENT).read_text() == generation.name
+    with writing(folder) as is_ours:
+        assert is_ours
+        assert not keep(tmp_path, begun.organisation, begun.followed, now=NOW)
+
+
+def _cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _flip(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("harm", [_cut, _flip, Path.unlink])
+def test_what_is_damaged_is_not_used_and_is_made_anew(
+    store: Store, tmp_path: Path, told: list[str], harm: Callable[[Path], None]
+) -> None:
+    _filled(store, "one", "two")
+    fresh = answers(_begun(store, tmp_path, told).followed)
+    folder = _folder(store, tmp_path)
+    generation = read_current(folder)
+    assert generation is not None
+    names = [*generation.facts["files"], MANIFEST]
+    for name in names:
+        current = read_current(folder)
+        assert current is not None
+        harm(current.path(name))
+        begun = _begun(store, tmp_path, told)
+        assert answers(begun.followed) == fresh
+        assert begun.kept is None
+        assert told.pop().startswith("What is kept on disk cannot be used")
+    assert _begun(store, tmp_path, told).kept is not None
+    harm(folder / CURRENT)
+    assert answers(_begun(store, tmp_path, told).followed) == fresh
+    assert len(told) == (0 if harm is Path.unlink else 1)
+
+
+def test_damage_that_is_found_meanwhile_is_told_and_not_used_again(
+    store: Store, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("safelight.matching.kept.CHECKED_FIRST", 0)
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    assert _begun(store, tmp_path, told).kept is not None
+    assert told == []
+    current = read_current(_folder(store, tmp_path))
+    assert current is not None
+    _flip(current.path("md5.digests.values.npy"))
+    assert _begun(store, tmp_path, told).kept is not None
+    (text,) = told
+    assert "is not what was written. Matches may have been missed" in text
+    assert _begun(store, tmp_path, told).kept is None
+
+
+def test_what_is_of_another_organisation_or_database_is_not_used(
+    store: Store, tmp_path: Path, told: list[str]
+) -> None:
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    theirs = _folder(store, tmp_path)
+    store._organisation += "-2"
+    _filled(store, "one")
+    ours = _folder(store, tmp_path)
+    shutil.copytree(theirs, ours)
+    assert _begun(store, tmp_path, told).kept is None
+    assert "another organisation's" in told.pop()
+    # As one that was set back would be: it has another event where the kept one was the last.
+    with store.transaction() as tx:
+        organisation = tx.organisation
+    found = open_kept(ours, organisation)
+    assert found is not None
+    mark = found.followed.place.mark
+    assert mark is not None
+    for other in (
+        type(mark)(seq=mark.seq, digest="00" * 32),
+        type(mark)(seq=99, digest=mark.digest),
+    ):
+        object.__setattr__(found.followed.place, "mark", other)
+        keep(tmp_path, organisation, found.followed, now=NOW)
+        assert _begun(store, tmp_path, told).kept is None
+        assert "another past" in told.pop()
+    assert _begun(store, tmp_path, told).kept is not None
+
+
+def test_few_entries_are_not_kept(
+    store: Store, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(beginning, "LEAST_KEPT", 1000)
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_generation_that_is_removed_stays_with_who_has_it(
+    store: Store, tmp_path: Path, told: list[str]
+) -> None:
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    begun = _begun(store, tmp_path, told)
+    before = answers(begun.followed)
+    shutil.rmtree(tmp_path / "index")
+    assert answers(begun.followed) == before
+
+
+def test_several_tables_of_videos_are_kept(store: Store, tmp_path: Path, told: list[str]) -> None:
+    _filled(store, "one")
+    for number in range(4):
+        with store.transaction() as tx:
+            new = [row(Algorithm.VPDQ, 20 + number), row(Algorithm.PDQ, 30 + number)]
+            imports.import_entries(tx, lists.get(tx, "one"), new)
+        begun = _begun(store, tmp_path, told)
+    assert told == []
+    assert len(begun.followed.matcher.state.videos.parts) > 2
+    again = _begun(store, tmp_path, told)
+    value = row(Algorithm.VPDQ, 22).frames[2].value
+    for one in (begun, again):
+        (hit,) = one.followed.matcher.hash_hits(Algorithm.PDQ, value, MatchPolicy())
+        assert hit.match.video is not None
+        assert hit.match.video.scenes[0].list_start == 2.0
+
+
+def test_what_changes_while_it_is_kept_is_found_all_the_same(
+    store: Store, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _filled(store, "one", "two")
+    begun = _begun(store, None, told)
+    rng, written = random.Random(3), kept._write
+
+    def write(*facts: Any) -> None:
+        written(*facts)
+        with store.transaction() as tx:
+            Life(tx, rng).happen()
+        with store.transaction(snapshot=True) as tx:
+            begun.followed.take(changes_since(tx, begun.followed.place.position, now=NOW))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "_write", write)
+        assert keep(tmp_path, begun.organisation, begun.followed, now=NOW)
+    again, fresh = _begun(store, tmp_path, told), _begun(store, None, told)
+    assert again.kept is not None
+    for one in (begun, again):
+        assert answers(one.followed) == answers(fresh.followed)
+        assert test_changes.digests(one.followed) == test_changes.digests(fresh.followed)
+    assert told == []
+
+
+def test_a_follower_begins_with_what_is_kept(store: Store, tmp_path: Path, told: list[str]) -> None:
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    with store.transaction() as tx:
+        imports.import_entries(tx, lists.get(tx, "one"), [row(Algorithm.MD5, 8)])
+    with LiveMatcher(store, home=tmp_path, tell=told.append, clock=lambda: NOW) as live:
+        value = row(Algorithm.MD5, 8).value
+        assert len(live.matcher.hash_hits(Algorithm.MD5, value, MatchPolicy())) == 1
+        assert live.matcher.state.pdq.index.statistics().mapped
+    assert told == []
+
+
+def test_doctor_looks_at_every_byte_and_says_how_far_it_is(
+    store: Store, tmp_path: Path, told: list[str]
+) -> None:
+    _filled(store, "one")
+    settings = replace(load_settings({"SAFELIGHT_HOME": str(tmp_path)}), contact="x")
+    app = App(settings=settings, store=store)
+    assert list(doctor._kept(app)) == []
+    _begun(store, tmp_path, told)
+    (check,) = doctor._kept(app)
+    assert check.health is doctor.Health.OK
+    assert check.detail.startswith("12 entries, ")
+    assert check.detail.endswith(" whole, written 2026-11-24T00:00:00; up to date")
+    with store.transaction() as tx:
+        imports.import_entries(tx, lists.get(tx, "one"), [row(Algorithm.MD5, 8)])
+    (check,) = doctor._kept(app)
+    assert check.detail.endswith("1 changes of lists are read at the next start")
+    current = read_current(_folder(store, tmp_path))
+    assert current is not None
+    _flip(current.path("pdq.index"))
+    (check,) = doctor._kept(app)
+    assert check.health is doctor.Health.ATTENTION
+    assert "pdq.index is not what was written. They are read from the database" in check.detail
