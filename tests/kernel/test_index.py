@@ -71,10 +71,24 @@ def test_answers_equal_the_twin(
     assert as_lists(matches) == twin_hamming.search(hashes, ids, queries, radius, limit)
 
 
+class SmallIndex(HashIndex):
+    """An index in which a few entries make a segment."""
+
+    _merge_rows = 60
+    _direct_rows = 200
+
+
+class DeltaIndex(HashIndex):
+    """An index without segments: everything is in the delta."""
+
+    _merge_rows = _direct_rows = 2**30
+
+
+@pytest.mark.parametrize("kind", [HashIndex, DeltaIndex])
 @pytest.mark.parametrize("fill", [0, 255])
-def test_equal_hashes_are_each_found_once(fill: int) -> None:
-    hashes = np.full((2**17, 32), fill, np.uint8)  # two full blocks
-    index = HashIndex.build(hashes, numbered(2**17))
+def test_equal_hashes_are_each_found_once(fill: int, kind: type[HashIndex]) -> None:
+    hashes = np.full((2**17, 32), fill, np.uint8)
+    index = kind.build(hashes, numbered(2**17))
     query = np.full(32, fill, np.uint8)
     for radius in (0, 31, 255):
         matches = index.search(query, radius)
@@ -83,12 +97,13 @@ def test_equal_hashes_are_each_found_once(fill: int) -> None:
     assert len(index.search(~query, 255).ids) == 0  # 256 bits apart
 
 
-def test_planted_neighbours_at_every_distance_are_found() -> None:
+@pytest.mark.parametrize("kind", [HashIndex, DeltaIndex, SmallIndex])
+def test_planted_neighbours_at_every_distance_are_found(kind: type[HashIndex]) -> None:
     hashes = random_hashes(70_000, 5)
     queries = random_hashes(65 * 4, 6)
     for number, query in enumerate(queries):
         hashes[number * 269] = with_flipped(query, number // 4, number)
-    index = HashIndex.build(hashes, numbered(70_000))
+    index = kind.build(hashes, numbered(70_000))
     for radius in (0, 31, 35, 36, 64):
         expected = [
             [(number * 269, number // 4)] if number // 4 <= radius else []
@@ -164,13 +179,6 @@ def test_removing_passes_over_absent_ids_and_counts_the_rest() -> None:
     assert len(index) == 3
     index.add(random_hashes(1, 9), np.array([2]))
     assert as_lists(index.search(random_hashes(1, 9), 0)) == [[(2, 0)]]
-
-
-class SmallIndex(HashIndex):
-    """An index in which a few entries make a segment."""
-
-    _merge_rows = 60
-    _direct_rows = 200
 
 
 ALL_RADII = st.one_of(RADIUS, st.sampled_from([96, 105, 110]))  # at which random hashes meet
@@ -406,8 +414,8 @@ SHORT_OF_MEMORY = """
 import resource, time
 import numpy as np
 from safelight.kernel.index import HashIndex
-hashes = np.random.default_rng(1).integers(0, 256, (140_000, 32), dtype=np.uint8)
-ids = np.arange(140_000)
+hashes = np.random.default_rng(1).integers(0, 256, (130_000, 32), dtype=np.uint8)
+ids = np.arange(130_000)
 index = HashIndex.build(hashes[:100_000], ids[:100_000])
 size = int(open("/proc/self/statm").read().split()[0]) * 4096
 resource.setrlimit(resource.RLIMIT_AS, (size + 24 * 1024 * 1024, -1))
@@ -427,7 +435,7 @@ def test_a_merge_that_finds_no_memory_leaves_the_index_as_it_was() -> None:
     done = subprocess.run(
         [sys.executable, "-c", SHORT_OF_MEMORY], capture_output=True, text=True, check=True
     )
-    assert done.stdout.splitlines() == ["out of memory 1 40000", "True", "1 140000"]
+    assert done.stdout.splitlines() == ["out of memory 1 30000", "True", "1 130000"]
 
 
 FORKED = """
