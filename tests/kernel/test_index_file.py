@@ -236,9 +236,23 @@ def test_a_changed_byte_of_the_body_is_found_by_verifying(tmp_path: Path) -> Non
     HashIndex.verify(path)
 
 
+def test_ids_that_damage_made_equal_are_noticed_at_the_latest_when_all_is_joined(
+    saved: Path,
+) -> None:
+    data = bytearray(saved.read_bytes())
+    ids = PAGE + 100 * 32
+    data[ids + 8 : ids + 16] = data[ids : ids + 8]
+    saved.write_bytes(data)
+    index = HashIndex.open(saved)
+    index.remove(numbered(1))
+    with pytest.raises(CorruptFile, match=r"index' is damaged: id -50 is given twice; .* anew\.$"):
+        index.save(saved.with_name("copy"))
+
+
 SEARCHES = """
-import random, sys
+import os, random, sys
 import numpy as np
+from safelight.errors import CorruptFile
 from safelight.kernel.index import HashIndex
 path, seed = sys.argv[1], int(sys.argv[2])
 whole = open(path, "rb").read()
@@ -252,16 +266,23 @@ for round in range(12):
         data[start : 4096 + size] = rng.randbytes(4096 + size - start)
     for _ in range(2000):
         data[4096 + rng.randrange(size)] ^= 1 << rng.randrange(8)
-    with open(path + ".damaged", "wb") as file:
+    with open(path + ".new", "wb") as file:
         file.write(data)
+    os.rename(path + ".new", path + ".damaged")  # the one before is still mapped
     index = HashIndex.open(path + ".damaged")
     for radius in (0, 31, 70):
         index.search(hashes[rng.randrange(39_000) :][:100], radius, limit=10)
     index.remove(np.arange(100))
-    try:
-        index.merge()
-    except ValueError:
-        pass
+    for change in (
+        lambda: index.add(hashes[:20_000], np.arange(100_000, 120_000)),
+        lambda: index.replace(hashes[:100], np.arange(50, 150)),
+        index.merge,
+        lambda: index.save(path + ".copy"),
+    ):
+        try:
+            change()
+        except (ValueError, CorruptFile):
+            pass
 """
 
 

@@ -17,7 +17,8 @@ longer joined in the background: call `merge` there.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from operator import index as as_integer
 from typing import Any, BinaryIO, ClassVar, TypeVar
@@ -95,6 +96,7 @@ class HashIndex:
     def __init__(self) -> None:
         self._native = Index(self._merge_rows, self._direct_rows)
         self._note = b""
+        self._file = ""  # what is mapped
 
     @classmethod
     def build(cls, hashes: Hashes, ids: Ids) -> "HashIndex":
@@ -175,8 +177,11 @@ class HashIndex:
 
         Makes searches as fast as they get: best called after a lot of changes. Takes about half a
         second for a million entries; other threads go on searching and changing meanwhile.
+
+        Raises CorruptFile when the file that the index was opened from turns out to be damaged.
         """
-        self._native.merge()
+        with self._damage_named():
+            self._native.merge()
 
     def statistics(self) -> Statistics:
         """How the index is made up at this moment."""
@@ -207,12 +212,21 @@ class HashIndex:
         then, and if anything goes wrong, the old one stays as it was. Everything is merged first.
         `note` is up to 16 MiB of the caller's own, to be read after `open`.
 
-        Raises DiskFull, or BadPath where the file cannot be written, and ValueError for a note that
-        is too long.
+        Raises DiskFull, or BadPath where the file cannot be written; ValueError for a note that is
+        too long; CorruptFile when the file that the index was opened from turns out to be damaged.
         """
         _check_note(note)
-        counts, body = self._native.whole()
+        with self._damage_named():
+            counts, body = self._native.whole()
         index_file.write(path, index_file.Counts(*counts), body.data, note)
+
+    @contextmanager
+    def _damage_named(self) -> Iterator[None]:
+        """Nothing else can be wrong with what is joined: all was checked as it was added."""
+        try:
+            yield
+        except ValueError as exc:
+            raise index_file.damaged(self._file, str(exc)) from exc
 
     @classmethod
     def open(cls, path: str | os.PathLike[str]) -> "HashIndex":
@@ -230,7 +244,7 @@ class HashIndex:
         """
         new = cls()
         with index_file.opened(path) as (file, contents):
-            new._note = contents.note
+            new._note, new._file = contents.note, os.fspath(path)
             if contents.counts.entries:
                 new._native = cls._mapped(file, contents)
         return new
