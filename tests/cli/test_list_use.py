@@ -189,3 +189,27 @@ def test_an_entry_that_floods_is_marked_where_it_is_near_and_raises_an_alarm(
     assert {name: alarm[name] for name in ("list", "kind", "matches", "expected")} == {
         "list": "busy", "kind": "near", "matches": 6, "expected": 5,
     }  # fmt: skip
+
+
+def test_hashes_from_standard_input_are_counted_and_those_looked_up_are_not(
+    home: Path, run: Run, tree: Path, listed: Path
+) -> None:
+    run("list", "create", "lines", "--source", "Source")
+    run("list", "import", "lines", listed)
+    (row,) = run("hash", tree / "a.png")
+
+    def counted() -> dict[str, int]:
+        stats, *_ = run("list", "stats", "lines")
+        return {one["algorithm"]: one["matches"] for one in stats["most_matched"]}
+
+    run("match", row["pdq"], "--list", "lines", code=1)
+    assert counted() == {}
+    subprocess.run(
+        [sys.executable, "-m", "safelight.cli", "match", "-", "--list", "lines"],
+        env={**os.environ, "SAFELIGHT_HOME": str(home)},
+        input=f"{row['pdq']}\n{'0f' * 32}\n{row['pdq']}\nmd5:{'0f' * 16}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert counted() == {"pdq": 2}
