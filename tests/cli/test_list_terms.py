@@ -16,7 +16,7 @@ import pytest
 from safelight.app import App, open_app
 from safelight.clock import utc_now
 from safelight.settings import Settings
-from safelight.store import alarms, entries, lists
+from safelight.store import alarms, entries, lists, matches
 
 M = "0123456789abcdef0123456789abcdef"
 
@@ -189,3 +189,25 @@ def test_entries_near_to_too_many_ordinary_pictures(home: Path, tmp_path: Path) 
         assert "Give --reference" in _safelight(home, *calibrate, *words, code=2).stderr
     done = _safelight(home, *calibrate, "--reference", listed, code=2)
     assert "Give at least 1,000" in done.stderr
+
+
+def test_stats_tell_what_is_only_observed_and_how_large_lists_are(
+    app: App, home: Path, tmp_path: Path
+) -> None:
+    _safelight(home, "list", "create", "watched", "--source", "S", "--observe")
+    _safelight(home, "list", "import", "watched", _md5(tmp_path / "a.csv", M, M[::-1]))
+    with app.transaction() as tx:
+        (first, _), _ = entries.page(tx, lists.get(tx, "watched"))
+        matches.record(tx, {first.id: 1200}, at=utc_now())
+        alarm = {"day": utc_now().date(), "kind": "exact", "matches": 1200, "expected": 3}
+        alarms.raise_alarms(tx, [alarms.NewAlarm(entry=first.id, **alarm)], at=utc_now())
+    figures = _json(home, "list", "stats", "watched")[0]
+    assert figures["observed"] == {"entries": 2, "matched": 1, "matches": 1200}
+    assert figures["index_bytes_about"] == {"md5": 112}
+    assert (figures["exact_only"], figures["ended"], figures["open_alarms"]) == (0, 0, 1)
+    assert [row["entry"] for row in figures["most_matched"]] == [first.id]
+    done = _safelight(home, "list", "stats", "watched")
+    assert "Only observed\n" in done.stdout
+    assert "would have matched" in done.stdout
+    assert "0.0 MB" in done.stdout
+    assert done.stderr.endswith("There is 1 open alarm: safelight list alarms\n")

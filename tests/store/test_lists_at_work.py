@@ -338,7 +338,7 @@ def test_what_two_lists_share(store: Store) -> None:
         assert [row.value[0] for row in sided if row.first is None] == [3, 4]
         assert len(list(compare.one_sided(tx, one, two, limit=2))) == 2
         _made(tx, "three", _md5(2))
-        assert compare.overlaps(tx) == [
+        assert compare.overlaps(tx, lists.all_lists(tx)) == [
             Overlap(first="one", second="three", both=1),
             Overlap(first="one", second="two", both=1),
             Overlap(first="three", second="two", both=1),
@@ -356,13 +356,13 @@ def test_figures_of_a_list(store: Store) -> None:
         matches.record(tx, {first: 3, second: 9, 10**12: 5}, at=NOW)
         matches.record(tx, {first: 1}, at=NOW + timedelta(days=1))
         matches.record(tx, {}, at=NOW)
-        found = statistics.figures(tx, one, most=5)
+        found = statistics.figures(tx, one, most=5, now=NOW)
         now = tx.connection.scalar(sa.text("SELECT now()"))
     assert found == statistics.Figures(
         entries={
             Algorithm.PDQ: 1,
             Algorithm.MD5: 2,
-            **dict.fromkeys(("sha1", "sha256", "vpdq"), 0),
+            **dict.fromkeys(("sha1", "sha256", "vpdq", "photodna"), 0),
         },
         retracted=1,
         sources=(
@@ -377,6 +377,7 @@ def test_figures_of_a_list(store: Store) -> None:
                 entry=first, algorithm=Algorithm.MD5, matches=4, last_at=NOW + timedelta(days=1)
             ),
         ),
+        index_bytes={Algorithm.PDQ: 137, Algorithm.MD5: 2 * 56},
     )
     assert found.never_matched == 1
 
@@ -413,7 +414,7 @@ def test_matches_of_another_organisation_are_not_counted(store: Store) -> None:
     with store.transaction("beta") as tx:
         matches.record(tx, {entry.id: 7}, at=NOW)
     with store.transaction("alpha") as tx:
-        assert statistics.figures(tx, made).ever_matched == 0
+        assert statistics.figures(tx, made, now=NOW).ever_matched == 0
 
 
 # -- export ----------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from safelight.cli import (
     list_make,
     list_reject,
     list_several,
+    list_stats,
 )
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -26,6 +27,7 @@ for _module in (
     list_import,
     list_look,
     list_several,
+    list_stats,
     list_calibrate,
     list_alarms,
     list_export,

@@ -1,16 +1,16 @@
-"""Merge and compare lists, take back what a source said, and count."""
+"""Merge and compare lists, and take back what a source said."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
-from safelight.cli.list_common import Name, numbers, opened
+from safelight.cli.list_common import Name, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, print_table, say
 from safelight.clock import utc_now
 from safelight.errors import BadInput
-from safelight.store import compare, lists, origins, statistics
+from safelight.store import compare, lists, origins
 from safelight.store import merge as merging
 from safelight.store import retract as retracting
 from safelight.store.transaction import Transaction
@@ -94,47 +94,6 @@ def diff(
         print_table("", ("algorithm", "value", "only on", "entry"), rows)
 
 
-def stats(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="One list; else all.", show_default=False)
-    ] = None,
-    most: Annotated[int, typer.Option(min=0, max=1000, help="Most-matched entries shown.")] = 10,
-    output: OutputOption = Output.TEXT,
-) -> None:
-    """Sizes, overlaps, sources, ages; which entries matched most, and how many never did.
-
-    Lists that do not permit the purpose statistics are left out, and named.
-    """
-    with opened() as app, app.transaction() as tx:
-        now = utc_now()
-        chosen = None if name is None else lists.get(tx, name)
-        if chosen is not None:
-            lists.permit(tx, chosen, purpose="statistics", now=now)
-        usable, reasons = statistics.countable(tx, now=now)
-        found = {
-            one.name: statistics.look(tx, one, action="list.stats", most=most, now=now)
-            for one in ([chosen] if chosen else usable)
-        }
-        names = {one.name for one in usable}
-        shared = [
-            one
-            for one in compare.overlaps(tx)
-            if name in (None, one.first, one.second) and {one.first, one.second} <= names
-        ]
-    for reason in reasons:
-        say(f"warning: left out: {reason}")
-    if output is Output.JSON:
-        for one, figures in found.items():
-            emit({"list": one, **figures.to_json()})
-        for overlap in shared:
-            emit({"lists": [overlap.first, overlap.second], "both": overlap.both})
-        return
-    _print_figures(found)
-    if shared:
-        rows = [(one.first, one.second, f"{one.both:,}") for one in shared]
-        _titled("Entries on two lists", ("list", "other", "both"), rows)
-
-
 def retract(
     name: Name,
     source: Annotated[str, typer.Option(help="Who takes back what it said.")],
@@ -160,46 +119,6 @@ def retract(
         emit({"list": name, "assertions": done.assertions, "entries": done.entries})
 
 
-def _print_figures(found: dict[str, statistics.Figures]) -> None:
-    algorithms = [name for name in numbers({}) if any(f.entries[name] for f in found.values())]  # type: ignore[index]
-    heads = ("list", *algorithms, "retracted", "never matched")
-    rows = [
-        (
-            name,
-            *(f"{figures.entries[one]:,}" for one in algorithms),  # type: ignore[index]
-            f"{figures.retracted:,}",
-            f"{figures.never_matched:,}",
-        )
-        for name, figures in found.items()
-    ]
-    _titled("Entries", heads, rows)
-    sources = [
-        (name, one.source, f"{one.assertions:,}", f"{one.retracted:,}", f"{one.derived:,}")
-        for name, figures in found.items()
-        for one in figures.sources
-    ]
-    _titled("Sources", ("list", "source", "assertions", "retracted", "from lists"), sources)
-    months = [
-        (name, month, f"{number:,}")
-        for name, figures in found.items()
-        for month, number in figures.months.items()
-    ]
-    _titled("Ages", ("list", "added in", "entries"), months)
-    matched = [
-        (name, str(one.entry), one.algorithm.value, f"{one.matches:,}", f"{one.last_at:%Y-%m-%d}")
-        for name, figures in found.items()
-        for one in figures.most_matched
-    ]
-    if matched:
-        heads = ("list", "entry", "algorithm", "matches", "last")
-        _titled("Most matched", heads, matched)
-
-
-def _titled(title: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    typer.echo(title)
-    print_table("", heads, rows)
-
-
 def _is_shown(tx: Transaction, list_: lists.HashList) -> bool:
     return not origins.why_shortened(tx, list_, origins.origins_of(tx, list_), now=utc_now())
 
@@ -212,17 +131,11 @@ def _value(entry: compare.OneSided, *, whole: bool) -> str:
 COMMANDS: dict[str, Callable[..., None]] = {
     "merge": merge,
     "diff": diff,
-    "stats": stats,
     "retract": retract,
 }
 EPILOGS = {
     "merge": "\b\nExample:\n  safelight list merge all-partners hotline partner\n",
     "diff": "\b\nExample:\n  safelight list diff hotline partner --show 20\n",
-    "stats": """\b
-Examples:
-  safelight list stats
-  safelight list stats hotline --output json
-""",
     "retract": """\b
 Example:
   safelight list retract hotline --source "Example hotline" --id A-17

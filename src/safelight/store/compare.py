@@ -1,6 +1,6 @@
 """What two lists share, and what only one of them has."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +8,6 @@ import sqlalchemy as sa
 
 from safelight.model import Algorithm
 from safelight.store.lists import HashList, permit
-from safelight.store.tables import entry, hash_list
 from safelight.store.transaction import Transaction
 
 _SIDES = """
@@ -25,6 +24,18 @@ _COUNTS = _SIDES.format(
 _VALUES = _SIDES.format(what="algorithm, value, one.id AS one, other.id AS other") + (
     "WHERE one.id IS NULL OR other.id IS NULL ORDER BY algorithm, value LIMIT :limit"
 )
+
+
+# First the values that are on several of the lists, which are few against all; then their pairs.
+_OVERLAPS = """
+WITH shared AS (
+    SELECT array_agg(list ORDER BY list) AS lists FROM entry
+    WHERE organisation = :organisation AND NOT retracted AND list = ANY(CAST(:lists AS uuid[]))
+    GROUP BY algorithm, value HAVING count(*) > 1
+)
+SELECT one, other, count(*) FROM shared, unnest(lists) AS one, unnest(lists) AS other
+WHERE one < other GROUP BY one, other
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,30 +98,15 @@ def one_sided(tx: Transaction, one: HashList, other: HashList, *, limit: int) ->
         )
 
 
-def overlaps(tx: Transaction) -> list[Overlap]:
-    """Every two lists that share entries."""
-    mine = hash_list.c.organisation == tx.organisation
-    if (tx.connection.scalar(sa.select(sa.func.count()).where(mine)) or 0) < 2:
+def overlaps(tx: Transaction, among: Sequence[HashList]) -> list[Overlap]:
+    """Every two of these lists that share entries; ask each for the purpose statistics first."""
+    if len(among) < 2:
         return []
+    names = {list_.id: list_.name for list_ in among}
     tx.connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))
-    one, other = entry.alias(), entry.alias()
-    first, second = hash_list.alias(), hash_list.alias()
-    pairs = (
-        sa.select(one.c.list.label("one"), other.c.list.label("other"), sa.func.count().label("n"))
-        .join(other, (other.c.algorithm == one.c.algorithm) & (other.c.value == one.c.value))
-        .where(one.c.list < other.c.list, ~one.c.retracted, ~other.c.retracted)
-        .where(one.c.organisation == tx.organisation, other.c.organisation == tx.organisation)
-        .group_by(one.c.list, other.c.list)
-        .subquery()
-    )
-    query = (
-        sa.select(first.c.name, second.c.name, pairs.c.n)
-        .select_from(pairs)
-        .join(first, first.c.id == pairs.c.one)
-        .join(second, second.c.id == pairs.c.other)
-    )
-    found = [
-        Overlap(first=min(a, b), second=max(a, b), both=both)
-        for a, b, both in tx.connection.execute(query)
-    ]
+    facts = {"organisation": tx.organisation, "lists": list(names)}
+    found = []
+    for one, other, both in tx.connection.execute(sa.text(_OVERLAPS), facts):
+        first, second = sorted((names[one], names[other]))
+        found.append(Overlap(first=first, second=second, both=both))
     return sorted(found, key=lambda one: (-one.both, one.first, one.second))

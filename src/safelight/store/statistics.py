@@ -1,7 +1,7 @@
 """Figures about lists: sizes, sources, ages, and which entries ever matched."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,8 +10,19 @@ import sqlalchemy as sa
 from safelight.errors import NotPermitted
 from safelight.model import Algorithm
 from safelight.store.lists import HashList, all_lists, permit
-from safelight.store.tables import entry, entry_assertion, entry_match_count
+from safelight.store.tables import (
+    entry,
+    entry_assertion,
+    entry_frame,
+    entry_match_count,
+    flood_alarm,
+)
 from safelight.store.transaction import Transaction
+
+# Memory that one hash takes in what is searched, about: a PDQ hash or frame of a video in the
+# index, and what a digest takes beside its value.
+_INDEX_BYTES = 137
+_DIGEST_BYTES = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,8 +59,28 @@ class Matched:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """Entries that no verdict hangs on, and what would have matched them."""
+
+    entries: int = 0
+    matched: int = 0  # of the entries, so many did
+    matches: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """The figures as the CLI writes them."""
+        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+
+
+NONE_OBSERVED = Observed()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """Figures of one list. `months` counts the entries that stand by when they came, as 2026-11."""
+    """Figures of one list. `months` counts the entries that stand by when they came, as 2026-11.
+
+    `ended` entries are among those in `entries`: nobody retracted them, and they match nothing.
+    `index_bytes` is about the memory that each kind takes while it is matched against.
+    """
 
     entries: dict[Algorithm, int]
     retracted: int
@@ -57,6 +88,11 @@ class Figures:
     months: dict[str, int]
     ever_matched: int
     most_matched: tuple[Matched, ...]
+    index_bytes: dict[Algorithm, int] = field(default_factory=dict)  # of the kinds there are
+    observed: Observed = NONE_OBSERVED
+    exact_only: int = 0  # match only where they are equal
+    ended: int = 0
+    open_alarms: int = 0
 
     @property
     def never_matched(self) -> int:
@@ -73,6 +109,11 @@ class Figures:
             "ever_matched": self.ever_matched,
             "never_matched": self.never_matched,
             "most_matched": [matched.to_json() for matched in self.most_matched],
+            "index_bytes_about": {one.value: size for one, size in self.index_bytes.items()},
+            "observed": self.observed.to_json(),
+            "exact_only": self.exact_only,
+            "ended": self.ended,
+            "open_alarms": self.open_alarms,
         }
 
 
@@ -82,7 +123,7 @@ def look(
     """`figures` for a person, audited as this action; raise NotPermitted, audited."""
     permit(tx, list_, purpose="statistics", now=now)
     tx.record(action, list_.subject, name=list_.name)
-    return figures(tx, list_, most=most)
+    return figures(tx, list_, most=most, now=now)
 
 
 def countable(tx: Transaction, *, now: datetime) -> tuple[list[HashList], list[str]]:
@@ -97,19 +138,20 @@ def countable(tx: Transaction, *, now: datetime) -> tuple[list[HashList], list[s
     return usable, reasons
 
 
-def figures(tx: Transaction, list_: HashList, *, most: int = 10) -> Figures:
+def figures(tx: Transaction, list_: HashList, *, most: int = 10, now: datetime) -> Figures:
     """The figures of a list, with up to `most` of its most-matched entries."""
     mine = (entry.c.list == list_.id) & (entry.c.organisation == tx.organisation)
     stands = mine & ~entry.c.retracted
     month = sa.func.to_char(sa.func.timezone("UTC", entry.c.added_at), "YYYY-MM")
-    query = sa.select(entry.c.algorithm, month, sa.func.count()).where(stands)
+    far = sa.func.count().filter(~entry.c.near)
+    query = sa.select(entry.c.algorithm, month, sa.func.count(), far).where(stands)
     rows = tx.connection.execute(query.group_by(entry.c.algorithm, month).order_by(month)).all()
     entries = {
-        algorithm: sum(number for name, _, number in rows if name == algorithm)
+        algorithm: sum(number for name, _, number, _ in rows if name == algorithm)
         for algorithm in Algorithm
     }
     months: dict[str, int] = {}
-    for _, name, number in rows:
+    for _, name, number, _ in rows:
         months[name] = months.get(name, 0) + number
     retracted = sa.select(sa.func.count()).where(mine & entry.c.retracted)
     matched = sa.select(sa.func.count()).select_from(_matched()).where(stands)
@@ -120,7 +162,66 @@ def figures(tx: Transaction, list_: HashList, *, most: int = 10) -> Figures:
         months=months,
         ever_matched=int(tx.connection.scalar(matched) or 0),
         most_matched=tuple(_most_matched(tx, stands, most)),
+        index_bytes=_index_bytes(tx, stands, entries),
+        observed=_observed(tx, list_, stands),
+        exact_only=sum(number for *_, number in rows),
+        ended=_ended(tx, stands, now),
+        open_alarms=_open_alarms(tx, list_),
     )
+
+
+def _index_bytes(
+    tx: Transaction, stands: "sa.ColumnElement[bool]", entries: dict[Algorithm, int]
+) -> dict[Algorithm, int]:
+    query = sa.select(sa.func.count()).where(stands)
+    query = query.select_from(entry.join(entry_frame, entry_frame.c.entry == entry.c.id))
+    sizes: dict[Algorithm, int] = {}
+    for algorithm, number in entries.items():
+        if not number:
+            continue
+        if algorithm is Algorithm.VPDQ:
+            sizes[algorithm] = int(tx.connection.scalar(query) or 0) * _INDEX_BYTES
+        elif algorithm is Algorithm.PDQ:
+            sizes[algorithm] = number * _INDEX_BYTES
+        else:
+            sizes[algorithm] = number * (algorithm.size + _DIGEST_BYTES)
+    return sizes
+
+
+def _observed(tx: Transaction, list_: HashList, stands: "sa.ColumnElement[bool]") -> Observed:
+    """All entries of a list that is observed; else those that only are until it is enabled."""
+    if list_.state != "observe":
+        stands &= entry.c.observed
+    count = sa.func.coalesce(sa.func.sum(entry_match_count.c.matches), 0)
+    query = sa.select(sa.func.count(), count).select_from(_matched()).where(stands)
+    matched, matches = tx.connection.execute(query).one()
+    number = tx.connection.scalar(sa.select(sa.func.count()).where(stands))
+    return Observed(entries=int(number or 0), matched=matched, matches=int(matches))
+
+
+def _ended(tx: Transaction, stands: "sa.ColumnElement[bool]", now: datetime) -> int:
+    """Entries of which all that was not retracted has ended."""
+    said = entry_assertion.c
+    some = sa.select(said.entry).where(
+        said.organisation == tx.organisation, said.expires_at <= now, said.retracted_at.is_(None)
+    )
+    goes_on = sa.exists().where(
+        said.entry == entry.c.id,
+        said.retracted_at.is_(None),
+        said.expires_at.is_(None) | (said.expires_at > now),
+    )
+    query = sa.select(sa.func.count()).where(stands, entry.c.id.in_(some), ~goes_on)
+    return int(tx.connection.scalar(query) or 0)
+
+
+def _open_alarms(tx: Transaction, list_: HashList) -> int:
+    alarm = flood_alarm.c
+    query = sa.select(sa.func.count()).where(
+        alarm.organisation == tx.organisation,
+        alarm.list == list_.id,
+        alarm.acknowledged_at.is_(None),
+    )
+    return int(tx.connection.scalar(query) or 0)
 
 
 def _matched() -> "sa.Join":
