@@ -37,8 +37,9 @@ struct Costs {
 
 // Up to so many rows a processor's cache holds what is read often.
 constexpr double kCachedRows = 131072;
-constexpr Costs kCached = {12, 0.2, 10};
-constexpr Costs kFar = {30, 0.6, 30};
+constexpr Costs kCached = {15, 0.2, 18};
+constexpr Costs kFar = {24, 0.45, 18};
+constexpr double kMany = 0.75;     // of a row, when many are looked up at a time
 constexpr double kScanCost = 1.1;  // a row that is read in passing
 // A query that finds more than chance says is given up and scanned once it has cost this share of
 // a scan, and this much more than was expected.
@@ -275,7 +276,7 @@ private:
             batch.count = found.count;
             // Many rows at a time are looked up faster, and are the same in all slots.
             const bool many = survivors != 0 || run != end;
-            const double each = many ? costs_.row / 2 : costs_.row;
+            const double each = many ? kMany * costs_.row : costs_.row;
             survivors += batch.count;
             spend(step.query, static_cast<double>(batch.count) * each);
             if (run != end) foresee(step, run, end, survivors);
@@ -291,7 +292,7 @@ private:
         for (; run != end; ++run) left += run->last - run->first;
         const double share =
             static_cast<double>(survivors) / static_cast<double>(step.sketches - left);
-        const double cost = share * static_cast<double>(left) * costs_.row / 2 * (kSlots - step.slot);
+        const double cost = share * static_cast<double>(left) * kMany * costs_.row * (kSlots - step.slot);
         if (asked_[step.query].spent + cost > most_cost_) give_up(step.query);
     }
 
