@@ -253,18 +253,21 @@ private:
         for (std::uint32_t i = step.first_mask; i < step.first_mask + step.masks; ++i) {
             const std::uint32_t* offset = slot.offsets + (value ^ kMasks.bits[i]);
             const std::uint32_t first = offset[0], last = offset[1];
-            step.runs[step.count] = {first, last, static_cast<std::uint32_t>(most - kMasks.ones[i])};
+            const auto most_of_next = static_cast<std::uint32_t>(most - kMasks.ones[i]);
+            step.runs[step.count] = {first, last, most_of_next};
             const bool sound = (first < last) & (last <= rows);
             step.count += sound;
             step.sketches += sound ? last - first : 0;
         }
-        spend(step.query, step.masks * costs_.run + static_cast<double>(step.sketches) * costs_.sketch);
+        const auto sketches = static_cast<double>(step.sketches);
+        spend(step.query, step.masks * costs_.run + sketches * costs_.sketch);
     }
 
     // Looks at the sketches of a step, and asks for those of the one ahead.
     void screen(Step& step, sketch::Ahead ahead) {
         const SegmentSlot slot = segment_.slot(step.slot);
-        const std::uint16_t next = slot_of(asked_[step.query].stored.full, (step.slot + 1) % kSlots);
+        const std::uint64_t* query = asked_[step.query].stored.full;
+        const std::uint16_t next = slot_of(query, (step.slot + 1) % kSlots);
         sketch::Run* const end = step.runs + step.count;
         std::size_t survivors = 0;
         for (sketch::Run* run = step.runs; run != end && !asked_[step.query].scan;) {
@@ -292,7 +295,8 @@ private:
         for (; run != end; ++run) left += run->last - run->first;
         const double share =
             static_cast<double>(survivors) / static_cast<double>(step.sketches - left);
-        const double cost = share * static_cast<double>(left) * kMany * costs_.row * (kSlots - step.slot);
+        const double rows = share * static_cast<double>(left) * (kSlots - step.slot);
+        const double cost = rows * kMany * costs_.row;
         if (asked_[step.query].spent + cost > most_cost_) give_up(step.query);
     }
 
@@ -345,7 +349,7 @@ private:
     }
 
     static int slot_distance(const std::uint64_t* hash, const std::uint64_t* query, unsigned slot) {
-        return __builtin_popcount(static_cast<unsigned>(slot_of(hash, slot) ^ slot_of(query, slot)));
+        return std::popcount(static_cast<unsigned>(slot_of(hash, slot) ^ slot_of(query, slot)));
     }
 
     void give_up(std::uint32_t query) {
