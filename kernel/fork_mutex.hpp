@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <atomic>
-#include <chrono>
 #include <memory>
 #include <mutex>
 
@@ -27,15 +26,15 @@ public:
 
     void lock() { current().lock(); }
     void unlock() { held_.load()->mutex.unlock(); }
-    bool try_lock_for(std::chrono::milliseconds time) { return current().try_lock_for(time); }
+    bool try_lock() { return current().try_lock(); }
 
 private:
     struct Held {
         const pid_t owner = getpid();
-        std::timed_mutex mutex;
+        std::mutex mutex;
     };
 
-    std::timed_mutex& current() {
+    std::mutex& current() {
         Held* held = held_.load();
         if (held->owner != getpid()) {
             auto fresh = std::make_unique<Held>();

@@ -3,6 +3,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <limits>
 #include <new>
 #include <stdexcept>
 #include <system_error>
@@ -15,7 +16,7 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr std::size_t kMostEntries = std::numeric_limits<std::uint32_t>::max();
-constexpr std::chrono::milliseconds kLook{20};
+constexpr std::chrono::milliseconds kLook{5};
 constexpr std::chrono::seconds kAfterFailure{10};
 
 // What the background thread's pause throws when the index goes away.
@@ -53,7 +54,10 @@ private:
 
 // Waits for the mutex, but not without a pause.
 std::unique_lock<ForkMutex> locked(ForkMutex& mutex, const Pause& pause) {
-    while (!mutex.try_lock_for(kLook)) pause();
+    while (!mutex.try_lock()) {
+        pause();
+        std::this_thread::sleep_for(kLook);
+    }
     return {mutex, std::adopt_lock};
 }
 

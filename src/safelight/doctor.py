@@ -4,18 +4,20 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from safelight import __version__, kernel
-from safelight.app import open_app
+from safelight.app import App, open_app
 from safelight.bulk.state import is_running, unfinished_scans
 from safelight.clock import utc_now
-from safelight.errors import SafelightError
+from safelight.errors import CorruptFile, SafelightError
 from safelight.examine import make_pool
+from safelight.matching.kept import kept_folder
+from safelight.matching.kept_files import Generation, read_current
 from safelight.settings import Settings
 from safelight.store import lists
 
@@ -128,6 +130,31 @@ def _database(settings: Settings) -> Iterator[Check]:
         for problem in app.store.problems():
             yield Check("database", Health.ATTENTION, problem)
         yield from _lists(app.store)
+        yield from _kept(app)
+
+
+def _kept(app: App) -> Iterator[Check]:
+    """The lists kept on disk: whether every byte is as it was written, and how far they are."""
+    with app.transaction() as tx:
+        folder = kept_folder(app.settings.home, tx.organisation)
+        now = {str(one.id): one.change for one in lists.uncounted(tx)}
+    try:
+        generation = read_current(folder)
+        if generation is not None:
+            generation.check()
+            yield Check("kept lists", Health.OK, _told_of(generation, now))
+    except CorruptFile as exc:
+        detail = f"{exc} They are read from the database at the next start, and kept anew."
+        yield Check("kept lists", Health.ATTENTION, detail)
+
+
+def _told_of(generation: Generation, now: Mapping[str, int]) -> str:
+    facts = generation.facts
+    entries, mib = sum(facts["live"].values()), generation.bytes / (1 << 20)
+    position = facts["place"]["position"]
+    behind = sum(change - position.get(one, 0) for one, change in now.items())
+    more = f"{behind:,} changes of lists are read at the next start" if behind else "up to date"
+    return f"{entries:,} entries, {mib:,.1f} MiB, whole, written {facts['written'][:19]}; {more}"
 
 
 def _lists(store: Any) -> Iterator[Check]:

@@ -189,3 +189,45 @@ def test_an_entry_that_floods_is_marked_where_it_is_near_and_raises_an_alarm(
     assert {name: alarm[name] for name in ("list", "kind", "matches", "expected")} == {
         "list": "busy", "kind": "near", "matches": 6, "expected": 5,
     }  # fmt: skip
+
+
+def test_hashes_from_standard_input_are_counted_and_those_looked_up_are_not(
+    home: Path, run: Run, tree: Path, listed: Path
+) -> None:
+    run("list", "create", "lines", "--source", "Source")
+    run("list", "import", "lines", listed)
+    (row,) = run("hash", tree / "a.png")
+
+    def counted() -> dict[str, int]:
+        stats, *_ = run("list", "stats", "lines")
+        return {one["algorithm"]: one["matches"] for one in stats["most_matched"]}
+
+    run("match", row["pdq"], "--list", "lines", code=1)
+    assert counted() == {}
+    subprocess.run(
+        [sys.executable, "-m", "safelight.cli", "match", "-", "--list", "lines"],
+        env={**os.environ, "SAFELIGHT_HOME": str(home)},
+        input=f"{row['pdq']}\n{'0f' * 32}\n{row['pdq']}\nmd5:{'0f' * 16}\n",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert counted() == {"pdq": 2}
+
+
+def test_an_entry_added_later_is_found_in_kept_rows_and_counted(
+    run: Run, tree: Path, listed: Path, tmp_path: Path
+) -> None:
+    run("list", "create", "grows", "--source", "Source")
+    other = tmp_path / "other.csv"
+    other.write_text(f"pdq\n{'0f' * 32}\n")
+    run("list", "import", "grows", other)
+    kept = tmp_path / "kept.jsonl"
+    run("scan", tree, "--list", "grows", "--result", kept)
+    run("list", "import", "grows", listed)
+    first, second = run("rematch", kept, "--list", "grows", code=1)
+    assert (first["verdict"], second["verdict"]) == ("known", "similar")
+    assert {match["class"] for row in (first, second) for match in row["matches"]} == {"B2"}
+    stats, *_ = run("list", "stats", "grows")
+    found = {one["algorithm"]: one["matches"] for one in stats["most_matched"]}
+    assert found == {"pdq": 2, "sha256": 1}

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_64_digits_are_looked_up_as_pdq_and_as_sha256(
         (row,) = safelight("match", text, "--hashes", both, "--output", "json").rows
         return [(match["algorithm"], match["entry"]) for match in row["matches"]]
 
-    assert algorithms(pdq) == [("pdq", 2), ("sha256", 3)]
+    assert algorithms(pdq) == [("sha256", 3), ("pdq", 2)]
     assert algorithms(f"pdq:{pdq}") == [("pdq", 2)]
     assert algorithms(f"sha-256:{pdq}") == [("sha256", 3)]
 
@@ -124,3 +125,78 @@ def test_help_tells_that_a_turned_picture_needs_the_file(safelight: Run) -> None
     assert ran.code == 0
     assert "safelight scan" in ran.out
     assert "turned and mirrored" in " ".join(ran.out.split())
+
+
+@pytest.fixture
+def typed(command: list[str], environ: dict[str, str], known: Path) -> Run:
+    """Match what is written to standard input; the process, to talk to."""
+
+    def run(*options: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*command, "match", "-", "--hashes", str(known), *options],
+            env=environ,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return run
+
+
+def test_lines_are_answered_one_by_one_before_the_input_ends(typed: Run, pdq: str) -> None:
+    with typed("-o", "json") as process:
+        for text, found in ((pdq, 1), (NOWHERE, 0), (near(pdq, 4), 1)):
+            process.stdin.write(text + "\n")
+            process.stdin.flush()
+            row = json.loads(process.stdout.readline())
+            assert (row["hash"], len(row["matches"])) == (text, found)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (1, "", "")
+
+
+def test_every_line_of_a_long_input_is_answered_in_order(typed: Run, pdq: str, sha256: str) -> None:
+    texts = [near(pdq, bits) for bits in range(60)] * 100 + [f"sha256:{sha256}"]
+    with typed("--output", "json") as process:
+        out, err = process.communicate("\n".join(texts))  # the last line has no end
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row["hash"] for row in rows] == texts
+    assert [len(row["matches"]) for row in rows] == ([1] * 32 + [0] * 28) * 100 + [1]
+    assert (process.returncode, err) == (1, "")
+
+
+def test_a_line_that_is_no_hash_is_answered_with_an_error_and_the_others_still_are(
+    typed: Run, pdq: str
+) -> None:
+    lines = [NOWHERE, "", "xyz", "  ", "a" * 5000, pdq]
+    with typed("-o", "json") as process:
+        out, err = process.communicate("\n".join(lines) + "\n")
+    rows = [json.loads(line) for line in out.splitlines()]
+    assert [row.get("error", {}).get("code") for row in rows] == [
+        None, "bad_hash", "bad_hash", None,
+    ]  # fmt: skip
+    assert "not hexadecimal" in rows[1]["error"]["message"]
+    assert len(rows[2]["hash"]) == 80
+    assert (len(rows[3]["matches"]), process.returncode, err) == (1, 2, "")
+
+
+def test_in_text_there_is_a_line_for_every_match(typed: Run, pdq: str) -> None:
+    with typed() as process:
+        out, _ = process.communicate(f"{near(pdq, 3)}\n{NOWHERE}\nxyz\n")
+    assert out == (
+        f"{near(pdq, 3)}\tknown.csv\t2\tpdq\t3\n{NOWHERE}\tno match\n"
+        "xyz\terror (bad_hash): 'xyz' is not a hash: not hexadecimal.\n"
+    )
+
+
+@pytest.mark.parametrize(("text", "code"), [("", 0), ("\n\n", 0), (NOWHERE, 0)])
+def test_input_without_a_match_ends_with_0(typed: Run, text: str, code: int) -> None:
+    with typed() as process:
+        process.communicate(text)
+    assert process.returncode == code
+
+
+def test_hashes_and_standard_input_do_not_go_together(safelight: Run, known: Path) -> None:
+    ran = safelight("match", "-", NOWHERE, "--hashes", known)
+    assert (ran.code, ran.out) == (2, "")
+    assert "give either hashes or -" in " ".join(ran.err.split())

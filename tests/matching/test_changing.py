@@ -234,7 +234,7 @@ def test_a_change_that_fails_changes_nothing(monkeypatch: pytest.MonkeyPatch) ->
         raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr("safelight.kernel.index.HashIndex.add", fail)
+        patched.setattr("safelight.kernel.index.HashIndex.replace", fail)
         with pytest.raises(MemoryError):
             matcher.apply(Change(entries=arrays(more), gone=gone))
     assert answers(matcher) == before

@@ -3,7 +3,7 @@
 import random
 import shutil
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +11,21 @@ import pytest
 import test_changes
 from test_changes import NOW, Life, answers, row
 
+from safelight import doctor
+from safelight.app import App
 from safelight.errors import NotPermitted
 from safelight.matching import begin as beginning
+from safelight.matching import kept
 from safelight.matching.begin import Begun, begin
 from safelight.matching.kept import keep, kept_folder, open_kept
 from safelight.matching.kept_files import CURRENT, MANIFEST, read_current, writing
+from safelight.matching.live import LiveMatcher
 from safelight.matching.load import Loaded, Sources, load_from
 from safelight.matching.rules import MatchPolicy
 from safelight.model import Algorithm
+from safelight.settings import load_settings
 from safelight.store import imports, lists
+from safelight.store.changes import changes_since
 from safelight.store.database import Store
 from safelight.store.lists import NewList
 
@@ -75,13 +81,13 @@ def test_whatever_happened_the_answers_are_the_same(
         for _ in range(rng.randrange(4)):
             with store.transaction() as tx:
                 Life(tx, rng).happen()
-        kept = _begun(store, tmp_path, told)
+        opened = _begun(store, tmp_path, told)
         fresh = _begun(store, None, told)
-        assert answers(kept.followed) == answers(fresh.followed)
-        assert test_changes.digests(kept.followed) == test_changes.digests(fresh.followed)
-        assert kept.lists == fresh.lists
+        assert answers(opened.followed) == answers(fresh.followed)
+        assert test_changes.digests(opened.followed) == test_changes.digests(fresh.followed)
+        assert opened.lists == fresh.lists
     assert told == []
-    assert kept.kept is not None
+    assert opened.kept is not None
 
 
 def test_what_is_told_of_lists_is_the_same(store: Store, tmp_path: Path, told: list[str]) -> None:
@@ -200,16 +206,16 @@ def test_what_is_of_another_organisation_or_database_is_not_used(
     # As one that was set back would be: it has another event where the kept one was the last.
     with store.transaction() as tx:
         organisation = tx.organisation
-    kept = open_kept(ours, organisation)
-    assert kept is not None
-    mark = kept.followed.place.mark
+    found = open_kept(ours, organisation)
+    assert found is not None
+    mark = found.followed.place.mark
     assert mark is not None
     for other in (
         type(mark)(seq=mark.seq, digest="00" * 32),
         type(mark)(seq=99, digest=mark.digest),
     ):
-        object.__setattr__(kept.followed.place, "mark", other)
-        keep(tmp_path, organisation, kept.followed, now=NOW)
+        object.__setattr__(found.followed.place, "mark", other)
+        keep(tmp_path, organisation, found.followed, now=NOW)
         assert _begun(store, tmp_path, told).kept is None
         assert "another past" in told.pop()
     assert _begun(store, tmp_path, told).kept is not None
@@ -250,3 +256,64 @@ def test_several_tables_of_videos_are_kept(store: Store, tmp_path: Path, told: l
         (hit,) = one.followed.matcher.hash_hits(Algorithm.PDQ, value, MatchPolicy())
         assert hit.match.video is not None
         assert hit.match.video.scenes[0].list_start == 2.0
+
+
+def test_what_changes_while_it_is_kept_is_found_all_the_same(
+    store: Store, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _filled(store, "one", "two")
+    begun = _begun(store, None, told)
+    rng, written = random.Random(3), kept._write
+
+    def write(*facts: Any) -> None:
+        written(*facts)
+        with store.transaction() as tx:
+            Life(tx, rng).happen()
+        with store.transaction(snapshot=True) as tx:
+            begun.followed.take(changes_since(tx, begun.followed.place.position, now=NOW))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(kept, "_write", write)
+        assert keep(tmp_path, begun.organisation, begun.followed, now=NOW)
+    again, fresh = _begun(store, tmp_path, told), _begun(store, None, told)
+    assert again.kept is not None
+    for one in (begun, again):
+        assert answers(one.followed) == answers(fresh.followed)
+        assert test_changes.digests(one.followed) == test_changes.digests(fresh.followed)
+    assert told == []
+
+
+def test_a_follower_begins_with_what_is_kept(store: Store, tmp_path: Path, told: list[str]) -> None:
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    with store.transaction() as tx:
+        imports.import_entries(tx, lists.get(tx, "one"), [row(Algorithm.MD5, 8)])
+    with LiveMatcher(store, home=tmp_path, tell=told.append, clock=lambda: NOW) as live:
+        value = row(Algorithm.MD5, 8).value
+        assert len(live.matcher.hash_hits(Algorithm.MD5, value, MatchPolicy())) == 1
+        assert live.matcher.state.pdq.index.statistics().mapped
+    assert told == []
+
+
+def test_doctor_looks_at_every_byte_and_says_how_far_it_is(
+    store: Store, tmp_path: Path, told: list[str]
+) -> None:
+    _filled(store, "one")
+    settings = replace(load_settings({"SAFELIGHT_HOME": str(tmp_path)}), contact="x")
+    app = App(settings=settings, store=store)
+    assert list(doctor._kept(app)) == []
+    _begun(store, tmp_path, told)
+    (check,) = doctor._kept(app)
+    assert check.health is doctor.Health.OK
+    assert check.detail.startswith("12 entries, ")
+    assert check.detail.endswith(" whole, written 2026-11-24T00:00:00; up to date")
+    with store.transaction() as tx:
+        imports.import_entries(tx, lists.get(tx, "one"), [row(Algorithm.MD5, 8)])
+    (check,) = doctor._kept(app)
+    assert check.detail.endswith("1 changes of lists are read at the next start")
+    current = read_current(_folder(store, tmp_path))
+    assert current is not None
+    _flip(current.path("pdq.index"))
+    (check,) = doctor._kept(app)
+    assert check.health is doctor.Health.ATTENTION
+    assert "pdq.index is not what was written. They are read from the database" in check.detail

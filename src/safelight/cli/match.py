@@ -1,9 +1,14 @@
 """`safelight match`: bare hashes against hash lists."""
 
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
+from safelight.cli.match_lines import SAID, answer_lines, match_row
 from safelight.cli.options import (
     AlgorithmOption,
     HashesOption,
@@ -12,16 +17,23 @@ from safelight.cli.options import (
     RadiusOption,
 )
 from safelight.cli.output import Output, OutputOption, emit, print_table, say
-from safelight.cli.work import load_matcher
+from safelight.cli.work import flood_guard, load_matcher, note_matches
+from safelight.clock import utc_now
 from safelight.connectors.hash_files import parse_hash
-from safelight.matching.load import Sources
-from safelight.matching.rules import Hit, MatchPolicy, Standing
-from safelight.settings import load_settings
+from safelight.errors import BadInput
+from safelight.matching.load import Loaded, Sources
+from safelight.matching.rules import MatchPolicy, current, weigh
+from safelight.matching.step import Matcher
+from safelight.model import Algorithm, Match
+from safelight.settings import Settings, load_settings
+
+STANDARD_INPUT = "-"
 
 EPILOG = """\b
 Examples:
   safelight match f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22
   safelight match md5:0cc175b9c0f1b6a831c399e269772661 --list hotline
+  safelight hash FOLDER -o json | jq -r '.pdq // empty' | safelight match - -o json
 
 64 hexadecimal digits may be PDQ or SHA-256: both are looked up, unless pdq: or sha256: stands
 in front.
@@ -29,12 +41,23 @@ in front.
 A PDQ hash finds a picture only the way round it was hashed. The hashes of its turned and mirrored
 forms come from the file, not from the hash: `safelight scan` looks for all eight.
 
-Exit code: 1 when something matched, 0 when nothing did, 2 on an error."""
+With - the hashes are lines of standard input, each answered at once, until its end. In text there
+is a line for every match, with tabs: hash, list, entry, algorithm, distance. A line that is no hash
+is answered with an error, and the others still are. Such matches are counted as those of scans are;
+those of hashes given as arguments are not: to look something up is not to find it.
+
+Exit code: 1 when something matched, 0 when nothing did, 2 on an error, or where a line was no
+hash."""
 
 
 def command(
     hashes: Annotated[
-        list[str], typer.Argument(metavar="HASH", help="Hexadecimal hashes.", show_default=False)
+        list[str],
+        typer.Argument(
+            metavar="HASH",
+            help="Hexadecimal hashes; - reads them from standard input, one a line.",
+            show_default=False,
+        ),
     ],
     lists: ListOption = None,
     hash_files: HashesOption = None,
@@ -48,53 +71,84 @@ def command(
     Without --list and --hashes, all enabled lists are used.
     """
     policy = MatchPolicy(radius=radius, min_quality=min_quality)
-    queries = [(text, parse_hash(text)) for text in hashes]
     sources = Sources.of(lists, hash_files, algorithm)
+    if STANDARD_INPUT in hashes:
+        if len(hashes) > 1:
+            raise BadInput("give either hashes or -, which reads them from standard input.")
+        settings = load_settings()
+        loaded = load_matcher(settings, sources, policy)
+        raise typer.Exit(
+            match_input(settings, sources, policy, loaded, lambda: loaded.matcher, output)
+        )
+    queries = [(text, parse_hash(text)) for text in hashes]
     matcher = load_matcher(load_settings(), sources, policy).matcher
-    found = [
-        (text, hit)
-        for text, values in queries
-        for one, value in values
-        for hit in matcher.hash_hits(one, value, policy)
-    ]
+    rows = [match_row(text, _parts(matcher, values, policy)) for text, values in queries]
     if output is Output.JSON:
-        for text, _ in queries:
-            emit(_row(text, [hit for query, hit in found if query == text]))
+        for row in rows:
+            emit(row)
     else:
-        _print(found)
-    raise typer.Exit(1 if any(hit.standing is Standing.COUNTS for _, hit in found) else 0)
+        _print(rows)
+    raise typer.Exit(1 if any(row["matches"] for row in rows) else 0)
 
 
-def _row(text: str, hits: list[Hit]) -> dict[str, Any]:
-    """The matches of one hash, and apart from them those that change no verdict."""
-    row: dict[str, Any] = {"hash": text}
-    for name, standing in _STANDINGS.items():
-        matches = [hit.match.to_json() for hit in hits if hit.standing is standing]
-        if matches or standing is Standing.COUNTS:
-            row[name] = matches
-    return row
+def match_input(
+    settings: Settings,
+    sources: Sources,
+    policy: MatchPolicy,
+    loaded: Loaded,
+    matcher_now: Callable[[], Matcher],
+    output: Output,
+) -> int:
+    """Answer the lines of standard input; return the exit code.
+
+    `matcher_now` is asked before each line, so that lists may change while we read.
+    """
+    guard = None if sources.hashes else flood_guard(settings, loaded)  # a file has no past
+
+    def answer(text: str) -> tuple[dict[str, Any], frozenset[int]]:
+        parts = _parts(matcher_now(), parse_hash(text), policy)
+        if guard is not None:
+            parts["matches"], _ = guard.mark(parts["matches"], parts["observed"])
+        matched = (match.entry for name in ("matches", "observed") for match in parts[name])
+        return match_row(text, parts), frozenset(matched)
+
+    def note(counts: Counter[int]) -> None:
+        if guard is not None:
+            note_matches(settings, counts, guard)
+
+    return answer_lines(sys.stdin.fileno(), answer, output, note)
 
 
-_STANDINGS = {
-    "matches": Standing.COUNTS,
-    "observed": Standing.OBSERVED,
-    "to_ignore": Standing.IGNORE,
-}
-_SAID = {Standing.COUNTS: "", Standing.OBSERVED: " (observed)", Standing.IGNORE: " (to ignore)"}
+def _parts(
+    matcher: Matcher, values: list[tuple[Algorithm, bytes]], policy: MatchPolicy
+) -> dict[str, tuple[Match, ...]]:
+    """What one hash matches, by what it is worth: all that the text may mean together."""
+    hits = [hit for one, value in values for hit in matcher.hash_hits(one, value, policy)]
+    if not hits:
+        return _NOTHING.copy()
+    weighed = weigh(current(hits, utc_now()))
+    return {
+        "matches": tuple(replace(hit.match, known=hit.is_known) for hit in weighed.counting),
+        "observed": tuple(hit.match for hit in weighed.observed),
+        "to_ignore": tuple(hit.match for hit in weighed.ignoring),
+        "suppressed": tuple(hit.match for hit, _ in weighed.suppressed),
+    }
 
 
-def _print(found: list[tuple[str, Hit]]) -> None:
+_NOTHING: dict[str, tuple[Match, ...]] = dict.fromkeys(SAID, ())
+
+
+def _print(rows: list[dict[str, Any]]) -> None:
+    found = [
+        (row["hash"], match["list"] + said, *(str(match[name]) for name in _COLUMNS))
+        for row in rows
+        for part, said in SAID.items()
+        for match in row.get(part, ())
+    ]
     if not found:
         say("No match on these lists.")
         return
-    rows = [
-        (
-            text,
-            hit.match.list_name + _SAID[hit.standing],
-            str(hit.match.entry),
-            hit.match.algorithm.value,
-            str(hit.match.distance),
-        )
-        for text, hit in found
-    ]
-    print_table("", ("hash", "list", "entry", "algorithm", "distance"), rows)
+    print_table("", ("hash", "list", *_COLUMNS), found)
+
+
+_COLUMNS = ("entry", "algorithm", "distance")

@@ -70,6 +70,8 @@ def note_matches(
         with open_app(settings) as app, app.transaction() as tx:
             matches.record(tx, counts, at=now)
             alarms.raise_alarms(tx, raised, at=now)
+            if guard is not None:
+                guard.renew(matches.histories(tx, today=now.date()))
     except SafelightError as exc:
         say(f"warning: how often each entry matched could not be noted: {exc}")
 

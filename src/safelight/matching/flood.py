@@ -72,24 +72,25 @@ class FloodGuard:
 
     def look(self, answer: Answer) -> Answer:
         """Count the answer; return it with the near matches marked whose entries flood."""
-        if not answer.matches and not answer.observed:
-            return answer
+        matches, why = self.mark(answer.matches, answer.observed)
+        return replace(answer, matches=matches, reasons=(*answer.reasons, *why)) if why else answer
+
+    def mark(
+        self, matches: tuple[Match, ...], observed: tuple[Match, ...]
+    ) -> tuple[tuple[Match, ...], list[str]]:
+        """Count what one item matched; return its matches, marked, and why they are."""
+        if not matches and not observed:
+            return matches, []
         with self._lock:
-            self._counted.update({one.entry for one in (*answer.matches, *answer.observed)})
-            told = dict.fromkeys(filter(None, map(self._flood_of, answer.matches)))
-        if not told:
-            return answer
-        marked = {flood.entry for flood in told if flood.kind == "near"}
-        matches = tuple(
-            replace(one, flood=True) if one.entry in marked and not one.known else one
-            for one in answer.matches
+            self._counted.update({one.entry for one in (*matches, *observed)})
+            floods = dict.fromkeys(filter(None, map(self._flood_of, matches)))
+            near = {flood.entry: flood for flood in floods if flood.kind == "near"}
+            why = [self._why(flood) for flood in near.values()]
+        marked = tuple(
+            replace(one, flood=True) if one.entry in near and not one.known else one
+            for one in matches
         )
-        why = [
-            reasons.flood(flood.list_name, flood.entry, flood.matches, self._greatest(flood.entry))
-            for flood in told
-            if flood.kind == "near"
-        ]
-        return replace(answer, matches=matches, reasons=(*answer.reasons, *why))
+        return marked, why
 
     def take_floods(self) -> list[Flood]:
         """Every entry that floods, with the numbers as they are now; each is given once."""
@@ -113,5 +114,6 @@ class FloodGuard:
         self._floods[flood.entry, flood.kind] = flood
         return flood
 
-    def _greatest(self, entry: int) -> int:
-        return self._histories.get(entry, NONE_YET).greatest
+    def _why(self, flood: Flood) -> str:
+        greatest = self._histories.get(flood.entry, NONE_YET).greatest
+        return reasons.flood(flood.list_name, flood.entry, flood.matches, greatest)

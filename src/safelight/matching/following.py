@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from safelight.connectors.hash_files import not_all_pdq
 from safelight.matching.arrays import some_rows
 from safelight.matching.content import ListContents
 from safelight.matching.rules import MatchList, Standing
-from safelight.matching.step import Change, Matcher
+from safelight.matching.step import Change, Matcher, State
 from safelight.model import PDQ_BITS, Algorithm, EntryArrays
 
 if TYPE_CHECKING:  # whoever has changes has loaded the store already
@@ -46,6 +47,15 @@ class Place:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """What is matched, the place among the lists, and what those hold, all at one moment."""
+
+    state: State
+    place: Place
+    contents: ListContents
+
+
 class Followed:
     """A matcher and its place among the lists. `take` may be called by one thread at a time.
 
@@ -63,6 +73,13 @@ class Followed:
         self.place = Place() if place is None else place
         self.contents = contents
         self.taken = 0  # rows of entries that changed since this was made
+        self._moving = Lock()
+
+    def moment(self) -> "Moment":
+        """Everything as it is now."""
+        with self._moving:
+            contents = ListContents() if self.contents is None else self.contents
+            return Moment(state=self.matcher.state, place=self.place, contents=contents)
 
     def only(self, wanted: Collection[UUID]) -> None:
         """Follow and match these lists alone from now on, if they are known."""
@@ -96,8 +113,9 @@ class Followed:
             deleted=tuple(deleted),
             doubtful=place.doubtful(),
         )
-        self.matcher.apply(change)
-        self.place, self.contents = place, contents
+        with self._moving:
+            self.matcher.apply(change)
+            self.place, self.contents = place, contents
         self.taken += sum(len(array.ids) for array in (*arrays, *lost))
 
     def _as_before(self, array: EntryArrays) -> EntryArrays:

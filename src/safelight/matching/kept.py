@@ -172,8 +172,9 @@ def is_worn(followed: Followed) -> bool:
 def keep(home: Path, organisation: UUID, followed: Followed, *, now: datetime) -> bool:
     """Write what is followed as the generation that counts; False where another process writes.
 
-    The matcher may be searched meanwhile and takes changes only afterwards. Raise DiskFull or
-    BadPath; then what was kept before still counts.
+    The matcher is searched and changes meanwhile; what is kept is as it was at one moment, with an
+    index that may have more hashes than are known, which does no harm. Raise DiskFull or BadPath;
+    then what was kept before still counts.
     """
     folder = kept_folder(home, organisation)
     make_private_folder(home)
@@ -182,15 +183,16 @@ def keep(home: Path, organisation: UUID, followed: Followed, *, now: datetime) -
         if not is_ours:
             return False
         generation = new_generation(folder)
-        with followed.matcher.unchanged() as state:
-            facts = _written(generation, state)
-            facts |= {
-                "organisation": str(organisation),
-                "written": now.isoformat(),
-                "place": _place_to_json(followed.place),
-                "contents": (followed.contents or ListContents()).to_json(),
-                "classes": list(followed.matcher.names.names),
-            }
+        with followed.matcher.remembering():
+            now_followed = followed.moment()
+            facts = _written(generation, now_followed.state)
+        facts |= {
+            "organisation": str(organisation),
+            "written": now.isoformat(),
+            "place": _place_to_json(now_followed.place),
+            "contents": now_followed.contents.to_json(),
+            "classes": list(followed.matcher.names.names),
+        }
         make_current(generation, facts)
     return True
 

@@ -10,18 +10,19 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from threading import Event, Lock, Thread
 from types import TracebackType
 from uuid import UUID
 
 from safelight.clock import utc_now
 from safelight.errors import SafelightError
+from safelight.matching.begin import begin
 from safelight.matching.following import Followed
 from safelight.matching.step import Matcher
 from safelight.store.changes import CHANNEL, Changes, changes_since, record_refused
 from safelight.store.database import Store
 from safelight.store.listen import Listener
-from safelight.store.lists import lists_for_matching
 
 LOOKED_EVERY = 30.0  # seconds, though nothing was heard
 
@@ -46,11 +47,13 @@ class LiveMatcher:
         *,
         every: float = LOOKED_EVERY,
         clock: Callable[[], datetime] = utc_now,
-        followed: Followed | None = None,
+        home: Path | None = None,
+        tell: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """`followed` is what to start from, and otherwise everything is read."""
+        """`home`: begin with what is kept there; `tell` is told what of it could not be used."""
         self._store, self._names, self._every, self._clock = store, tuple(names), every, clock
-        self._followed = Followed() if followed is None else followed
+        self._home, self._tell = home, tell
+        self._followed = Followed()
         self._only: frozenset[UUID] | None = None
         self._organisation = ""
         self._looking, self._stopping = Lock(), Event()
@@ -65,7 +68,7 @@ class LiveMatcher:
 
     @property
     def matcher(self) -> Matcher:
-        """What to search. It is always the same one, and changes."""
+        """What to search. From the start on it is always the same one, and changes."""
         return self._followed.matcher
 
     @property
@@ -95,19 +98,25 @@ class LiveMatcher:
 
         Raise DatabaseUnavailable; ListNotFound or NotPermitted for a list that was asked for.
         """
-        with self._store.transaction() as tx:
-            self._organisation = str(tx.organisation)
-            if self._names:
-                named, _ = lists_for_matching(tx, self._names, now=self._clock())
-                self._only = frozenset(one.id for one in named)
         self._listener = self._store.listen(CHANNEL)  # before the first look: nothing is missed
         try:
+            self._begin()
             self.catch_up()
         except BaseException:
             self._listener.close()
             raise
         self._thread = Thread(target=self._follow, name="safelight-lists", daemon=True)
         self._thread.start()
+
+    def _begin(self) -> None:
+        now = self._clock()
+        begun = begin(self._store, self._names, home=self._home, now=now, tell=self._tell)
+        self._followed, self._only = begun.followed, begun.only
+        self._organisation = str(begun.organisation)
+        if self._home is None:
+            self._followed.contents = None  # nobody asks
+        else:
+            begun.settle(self._home, now=now, tell=self._tell)
 
     def close(self) -> None:
         """Stop following. The matcher stays as it is."""

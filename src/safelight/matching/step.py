@@ -102,6 +102,7 @@ class Matcher:
         self._changing = Lock()
         self._earlier: list[weakref.ref[State]] = []  # that a search may still be using
         self._to_forget: list[Numbers] = []
+        self._remembering = 0
 
     def __len__(self) -> int:
         return len(self._state)
@@ -154,10 +155,15 @@ class Matcher:
     # -- changing --
 
     @contextmanager
-    def unchanged(self) -> Iterator[State]:
-        """Let no change be taken over while the block runs."""
+    def remembering(self) -> Iterator[None]:
+        """Take no hash out of the index while the block runs: all that any state needs stays."""
         with self._changing:
-            yield self._forget()
+            self._remembering += 1
+        try:
+            yield
+        finally:
+            with self._changing:
+                self._remembering -= 1
 
     def apply(self, change: Change) -> None:
         """Take a change over, all of it at once, for every search that begins from now on.
@@ -174,7 +180,7 @@ class Matcher:
             new = _changed(before, change, arrived)
             if (pdq := arrived.get(Algorithm.PDQ)) is not None:
                 unindexed = before.pdq.unindexed(pdq)  # which no search knows yet
-                before.pdq.index.add(pdq.array.values[unindexed], pdq.keys[unindexed])
+                before.pdq.index.replace(pdq.array.values[unindexed], pdq.keys[unindexed])
             self._earlier.append(weakref.ref(before))
             self._to_forget += [change.gone, deleted]
             self._state = new
@@ -191,7 +197,7 @@ class Matcher:
         """Take hashes that no search needs any more out of the index."""
         state = self._state
         self._earlier = [one for one in self._earlier if one() is not None]
-        if self._earlier or not self._to_forget:
+        if self._remembering or self._earlier or not self._to_forget:
             return state
         keys = np.unique(np.concatenate(self._to_forget))
         keys = keys[state.pdq.facts.of(keys).lists == GONE]

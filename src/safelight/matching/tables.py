@@ -36,6 +36,8 @@ Bytes = npt.NDArray[np.uint8]
 # A table of videos that has at least this share of the frames of the one before is merged with it.
 _MERGED_FROM = 4
 
+_QUERIES_AT_A_TIME = QUERIES_AT_A_TIME // len(ORIENTATIONS)  # each in all its orientations
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
@@ -174,10 +176,9 @@ class PdqTable:
         if reach.farthest < 0:
             return
         radius = 0 if quality < reach.least else reach.farthest + asked.slack
-        found = self.index.search(query, radius=radius)
+        found = self.index.search_oriented(query[np.newaxis], radius=radius)
         if not len(found.ids):
             return
-        turns = np.repeat(np.arange(len(query)), np.diff(found.offsets))
         rows = self.facts.of(found.ids)
         near = reach.near(rows, found.distances, quality, asked.slack)
         if not near.any():
@@ -189,7 +190,7 @@ class PdqTable:
             found.distances[near].tolist(),
             quality=np.minimum(known_quality(rows), quality).tolist(),
             stored=stored,
-            orientation=[ORIENTATIONS[turn] for turn in turns[near].tolist()],
+            orientation=[ORIENTATIONS[turn] for turn in found.orientations[near].tolist()],
             frame=repeat(frame, len(rows)),
         )
 
@@ -230,17 +231,16 @@ class PdqTable:
 
         Memory is that of the entries and of a few queries at a time, whatever is near what.
         """
-        best = np.empty((0, 3), np.int64)
-        queries = query.values.reshape(-1, 32)
-        qualities = np.repeat(query.qualities, len(ORIENTATIONS))
-        for start in range(0, len(queries), QUERIES_AT_A_TIME):
-            some = np.ascontiguousarray(queries[start : start + QUERIES_AT_A_TIME])
-            found = self.index.search(some, radius=reach.farthest)
+        best, qualities = np.empty((0, 3), np.int64), query.qualities
+        for start in range(0, len(query.values), _QUERIES_AT_A_TIME):
+            some = np.ascontiguousarray(query.values[start : start + _QUERIES_AT_A_TIME])
+            found = self.index.search_oriented(some, radius=reach.farthest)
             which = start + np.repeat(np.arange(len(some)), np.diff(found.offsets))
-            rows = self.facts.of(found.ids)
-            near = reach.near(rows, found.distances, qualities[which], 0)
-            near &= qualities[which] >= reach.quality[np.maximum(rows.lists, 0)]
-            new = np.stack([found.ids, found.distances, which], axis=1)[near]
+            rows, quality = self.facts.of(found.ids), qualities[which]
+            near = reach.near(rows, found.distances, quality, 0)
+            near &= quality >= reach.quality[np.maximum(rows.lists, 0)]
+            turned = which * len(ORIENTATIONS) + found.orientations
+            new = np.stack([found.ids, found.distances, turned], axis=1)[near]
             both = np.concatenate([best, new])
             best = both[_nearest_of_each(both[:, 0], both[:, 1])]
         return best

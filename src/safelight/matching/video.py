@@ -140,12 +140,13 @@ class VideoTable:
         self._make_pairs(pairs, entries.qualities[rows], times[rows])
         self._first_pairs = np.searchsorted(self._pair_values, np.arange(len(values) + 1))
         self._index = HashIndex.build(values, np.arange(len(values), dtype=np.int64))
+        self._frame_counts: dict[int, Numbers] = {}  # by quality, made when it is first asked for
 
     @classmethod
     def of_arrays(cls, index: HashIndex, arrays: Mapping[str, npt.NDArray[Any]]) -> "VideoTable":
         """The table that `arrays` gave."""
         new = cls.__new__(cls)
-        new._index = index
+        new._index, new._frame_counts = index, {}
         for name in _KEPT:
             setattr(new, name, arrays[name.lstrip("_")])
         return new
@@ -283,11 +284,11 @@ class VideoTable:
         """Search for queries that come in so many turns each, one after the other."""
         parts, near = [], np.empty(0, np.int64)
         thinned = np.zeros(len(self), np.bool_)
-        good = (self._pair_qualities >= wanted.min_quality) & among[self._pair_videos]
         for start in range(0, len(queries), QUERIES_AT_A_TIME):
             some = queries[start : start + QUERIES_AT_A_TIME]
             found = self._search_some(some, wanted.radius + slack, start)
-            found = found.only(good[found.pairs])
+            good = self._pair_qualities[found.pairs] >= wanted.min_quality
+            found = found.only(good & among[self._pair_videos[found.pairs]])
             near = np.union1d(near, found.pairs * turns + found.queries % turns)
             if len(found.pairs) >= _FLOOD:
                 every, found = found, self._nearest(found)
@@ -331,13 +332,20 @@ class VideoTable:
         near = np.unique(videos * queries + found.queries) // queries
         of_query = np.bincount(near, minlength=len(self))
         own = np.bincount(self._pair_videos[near_pairs], minlength=len(self))
-        good = self._pair_videos[self._pair_qualities >= min_quality]
-        every = np.bincount(good, minlength=len(self))
+        every = self._frames(min_quality)
         return (
             100 * of_query / queries,
             100 * own / np.maximum(every, 1),
             of_query >= SCENE_PICTURES,
         )
+
+    def _frames(self, min_quality: int) -> Numbers:
+        """How many different frames of enough quality each video has."""
+        found = self._frame_counts.get(min_quality)
+        if found is None:
+            good = self._pair_videos[self._pair_qualities >= min_quality]
+            found = self._frame_counts[min_quality] = np.bincount(good, minlength=len(self))
+        return found
 
     def _by_video(self, found: Found) -> Iterator[tuple[int, Found]]:
         videos = self._pair_videos[found.pairs]
