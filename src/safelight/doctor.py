@@ -153,7 +153,7 @@ def _told_of(generation: Generation, now: Mapping[str, int]) -> str:
     entries, mib = sum(facts["live"].values()), generation.bytes / (1 << 20)
     position = facts["place"]["position"]
     behind = sum(change - position.get(one, 0) for one, change in now.items())
-    more = f"{behind:,} changes of lists are read at the next start" if behind else "up to date"
+    more = f"changes to be read at the next start: {behind:,}" if behind else "up to date"
     return f"{entries:,} entries, {mib:,.1f} MiB, whole, written {facts['written'][:19]}; {more}"
 
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -231,3 +232,41 @@ def test_an_entry_added_later_is_found_in_kept_rows_and_counted(
     stats, *_ = run("list", "stats", "grows")
     found = {one["algorithm"]: one["matches"] for one in stats["most_matched"]}
     assert found == {"pdq": 2, "sha256": 1}
+
+
+def test_lines_are_matched_against_the_lists_as_they_are_then(home: Path, run: Run) -> None:
+    run("list", "create", "follow", "--source", "Source")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "safelight.cli", "match", "-", "--follow", "-o", "json"],
+        env={**os.environ, "SAFELIGHT_HOME": str(home)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+    def lists_of(digits: str) -> set[str]:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"md5:{digits}\n")
+        process.stdin.flush()
+        return {match["list"] for match in json.loads(process.stdout.readline())["matches"]}
+
+    def soon(digits: str, wanted: set[str]) -> None:
+        until = time.monotonic() + 10
+        while lists_of(digits) != wanted:
+            assert time.monotonic() < until
+            time.sleep(0.01)
+
+    new = "ab" * 16
+    file = home / "new.csv"
+    with process:
+        assert lists_of(new) == set()
+        file.write_text(f"md5\n{new}\n")
+        run("list", "import", "follow", file)
+        soon(new, {"follow"})
+        run("list", "disable", "follow")
+        soon(new, set())
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (1, "", "")
+    run("match", "md5:" + new, "--follow", code=2, talks=False)

@@ -310,7 +310,7 @@ def test_doctor_looks_at_every_byte_and_says_how_far_it_is(
     with store.transaction() as tx:
         imports.import_entries(tx, lists.get(tx, "one"), [row(Algorithm.MD5, 8)])
     (check,) = doctor._kept(app)
-    assert check.detail.endswith("1 changes of lists are read at the next start")
+    assert check.detail.endswith("changes to be read at the next start: 1")
     current = read_current(_folder(store, tmp_path))
     assert current is not None
     _flip(current.path("pdq.index"))

@@ -21,7 +21,8 @@ from safelight.cli.work import flood_guard, load_matcher, note_matches
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import parse_hash
 from safelight.errors import BadInput
-from safelight.matching.load import Loaded, Sources
+from safelight.matching.flood import FloodGuard
+from safelight.matching.load import Sources
 from safelight.matching.rules import MatchPolicy, current, weigh
 from safelight.matching.step import Matcher
 from safelight.model import Algorithm, Match
@@ -34,6 +35,7 @@ Examples:
   safelight match f8f8f0cee0f4a84f06370a22038f63f0b36e2ed596621e1d33e6b39c4e9c9b22
   safelight match md5:0cc175b9c0f1b6a831c399e269772661 --list hotline
   safelight hash FOLDER -o json | jq -r '.pdq // empty' | safelight match - -o json
+  safelight match - --follow
 
 64 hexadecimal digits may be PDQ or SHA-256: both are looked up, unless pdq: or sha256: stands
 in front.
@@ -44,7 +46,8 @@ forms come from the file, not from the hash: `safelight scan` looks for all eigh
 With - the hashes are lines of standard input, each answered at once, until its end. In text there
 is a line for every match, with tabs: hash, list, entry, algorithm, distance. A line that is no hash
 is answered with an error, and the others still are. Such matches are counted as those of scans are;
-those of hashes given as arguments are not: to look something up is not to find it.
+those of hashes given as arguments are not: to look something up is not to find it. With --follow
+each line is matched against the lists as they are then, whoever changes them meanwhile.
 
 Exit code: 1 when something matched, 0 when nothing did, 2 on an error, or where a line was no
 hash."""
@@ -64,6 +67,13 @@ def command(
     algorithm: AlgorithmOption = None,
     radius: RadiusOption = None,
     min_quality: QualityOption = None,
+    follow: Annotated[
+        bool,
+        typer.Option(
+            "--follow",
+            help="With -: match each line against the lists as they are then, not at the start.",
+        ),
+    ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Look up hashes: PDQ within the radius, MD5, SHA-1 and SHA-256 where equal.
@@ -75,11 +85,9 @@ def command(
     if STANDARD_INPUT in hashes:
         if len(hashes) > 1:
             raise BadInput("give either hashes or -, which reads them from standard input.")
-        settings = load_settings()
-        loaded = load_matcher(settings, sources, policy)
-        raise typer.Exit(
-            match_input(settings, sources, policy, loaded, lambda: loaded.matcher, output)
-        )
+        raise typer.Exit(_match_input(load_settings(), sources, policy, output, follow=follow))
+    if follow:
+        raise BadInput("--follow goes with -, which reads hashes from standard input.")
     queries = [(text, parse_hash(text)) for text in hashes]
     matcher = load_matcher(load_settings(), sources, policy).matcher
     rows = [match_row(text, _parts(matcher, values, policy)) for text, values in queries]
@@ -91,11 +99,26 @@ def command(
     raise typer.Exit(1 if any(row["matches"] for row in rows) else 0)
 
 
+def _match_input(
+    settings: Settings, sources: Sources, policy: MatchPolicy, output: Output, *, follow: bool
+) -> int:
+    if not follow:
+        loaded = load_matcher(settings, sources, policy)
+        guard = None if sources.hashes else flood_guard(settings, loaded)  # a file has no past
+        return match_input(settings, policy, guard, lambda: loaded.matcher, output)
+    if sources.hashes:
+        raise BadInput("--follow goes with lists, not with --hashes: a file is read once.")
+    # Here, not above: hash files need no database, so that it is not loaded for them.
+    from safelight.cli.match_follow import followed  # noqa: PLC0415
+
+    with followed(settings, sources, policy) as (matcher_now, guard):
+        return match_input(settings, policy, guard, matcher_now, output)
+
+
 def match_input(
     settings: Settings,
-    sources: Sources,
     policy: MatchPolicy,
-    loaded: Loaded,
+    guard: FloodGuard | None,
     matcher_now: Callable[[], Matcher],
     output: Output,
 ) -> int:
@@ -103,7 +126,6 @@ def match_input(
 
     `matcher_now` is asked before each line, so that lists may change while we read.
     """
-    guard = None if sources.hashes else flood_guard(settings, loaded)  # a file has no past
 
     def answer(text: str) -> tuple[dict[str, Any], frozenset[int]]:
         parts = _parts(matcher_now(), parse_hash(text), policy)

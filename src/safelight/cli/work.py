@@ -14,6 +14,7 @@ from safelight.files import make_private_folder
 from safelight.matching.flood import Flood, FloodGuard, FloodLimits
 from safelight.matching.load import Loaded, Sources, load_files, load_from
 from safelight.matching.rules import MatchPolicy
+from safelight.model import History
 from safelight.settings import Settings
 
 if TYPE_CHECKING:
@@ -87,8 +88,13 @@ def _flood_told(flood: Flood) -> str:
 
 def flood_guard(settings: Settings, loaded: Loaded) -> FloodGuard:
     """Who marks the entries that suddenly match far more than before."""
+    return guard_of(settings, loaded.histories)
+
+
+def guard_of(settings: Settings, histories: Mapping[int, History]) -> FloodGuard:
+    """The same, of entries with these histories."""
     limits = FloodLimits(least=settings.flood_least, times=settings.flood_times)
-    return FloodGuard(limits, loaded.histories)
+    return FloodGuard(limits, histories)
 
 
 def load_matcher(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
