@@ -15,9 +15,13 @@ Hashes = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """Seconds a query, and how many times as long a peer takes: the median, least and most."""
+    """Seconds a query, and how many times as long a peer takes: the median, least and most.
+
+    `best` are the seconds of the quickest round, which says most on a machine with other work.
+    """
 
     seconds: float
+    best: float = 0.0
     ratio: float = 1.0
     least: float = 1.0
     most: float = 1.0
@@ -49,6 +53,7 @@ def _timed(theirs: list[float], mine: list[float]) -> Timed:
     ratios = [their / my for their, my in zip(theirs, mine, strict=True)]
     return Timed(
         seconds=statistics.median(theirs),
+        best=min(theirs),
         ratio=statistics.median(ratios),
         least=min(ratios),
         most=max(ratios),
