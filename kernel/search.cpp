@@ -25,6 +25,7 @@ public:
 
     // The collectors of these queries; they hold until the next call.
     std::span<Collector> search(std::span<const std::uint8_t> queries) {
+        if (!collectors_.empty()) pause_();  // a group may be too little work for others to pause
         collectors_.assign(queries.size() / kHashBytes, Collector(radius_, limit_));
         for (const SegmentPart& part : snapshot_.segments()) search_segment(part, queries);
         if (snapshot_.delta().live() != 0) search_delta(queries);

@@ -182,16 +182,18 @@ public:
     void run() {
         std::size_t begun = 0, read = 0;
         for (std::size_t screened = 0;; ++screened) {
-            while (begun <= screened + 2 * lag_ && begin_step(step(begun))) {
-                fetch_offsets(step(begun++));
+            for (; begun <= screened + 2 * lag_ && begin_step(step(begun)); ++begun) {
+                if (begun < 2 * lag_) offsets_of(step(begun)).fetch_all();
             }
             for (; read < begun && read <= screened + lag_; ++read) {
                 read_offsets(step(read));
-                if (read < lag_) fetch_sketches(ahead_of(step(read)));
+                if (read < lag_) runs_of(step(read)).fetch_all();
             }
             if (screened == begun) break;
-            const bool last = screened + lag_ >= read;
-            screen(step(screened), last ? sketch::Ahead{} : ahead_of(step(screened + lag_)));
+            sketch::Ahead ahead;
+            if (screened + lag_ < read) ahead = runs_of(step(screened + lag_));
+            if (screened + 2 * lag_ < begun) ahead = offsets_of(step(screened + 2 * lag_), ahead);
+            screen(step(screened), ahead);
         }
         rotate();
         rotate();
@@ -223,14 +225,20 @@ private:
         return false;
     }
 
-    void fetch_offsets(const Step& step) const {
-        const std::uint32_t* offsets = segment_.slot(step.slot).offsets;
-        const unsigned value = slot_of(asked_[step.query].stored.full, step.slot);
-        for (std::uint32_t i = step.first_mask; i < step.first_mask + step.masks; ++i) {
-            const std::uint32_t* offset = offsets + (value ^ kMasks.bits[i]);
-            __builtin_prefetch(offset);
-            __builtin_prefetch(offset + 1);
-        }
+    sketch::Ahead runs_of(const Step& step) const {
+        sketch::Ahead ahead;
+        ahead.sketches = segment_.slot(step.slot).sketches;
+        ahead.run = step.runs;
+        ahead.end = step.runs + step.count;
+        return ahead;
+    }
+
+    sketch::Ahead offsets_of(const Step& step, sketch::Ahead ahead = {}) const {
+        ahead.offsets = segment_.slot(step.slot).offsets;
+        ahead.value = slot_of(asked_[step.query].stored.full, step.slot);
+        ahead.mask = kMasks.bits.data() + step.first_mask;
+        ahead.last_mask = ahead.mask + step.masks;
+        return ahead;
     }
 
     void read_offsets(Step& step) {
@@ -252,14 +260,6 @@ private:
         spend(step.query, step.masks * costs_.run + static_cast<double>(step.sketches) * costs_.sketch);
     }
 
-    sketch::Ahead ahead_of(const Step& step) const {
-        return {segment_.slot(step.slot).sketches, step.runs, step.runs + step.count};
-    }
-
-    static void fetch_sketches(sketch::Ahead ahead) {
-        while (ahead.run != ahead.end) ahead.fetch();
-    }
-
     // Looks at the sketches of a step, and asks for those of the one ahead.
     void screen(Step& step, sketch::Ahead ahead) {
         const SegmentSlot slot = segment_.slot(step.slot);
@@ -270,12 +270,9 @@ private:
             Batch& batch = rotate();
             batch.query = step.query;
             batch.slot = step.slot;
-            sketch::Found found{batch.rows, 0, Batch::kRoom};
+            sketch::Found found{batch.rows, 0, Batch::kRoom, slot.rows};
             run = screen_(slot.sketches, next, run, end, found, ahead);
             batch.count = found.count;
-            for (std::size_t i = 0; i < batch.count; ++i) {
-                __builtin_prefetch(slot.rows + batch.rows[i]);
-            }
             // Many rows at a time are looked up faster, and are the same in all slots.
             const bool many = survivors != 0 || run != end;
             const double each = many ? costs_.row / 2 : costs_.row;
@@ -283,7 +280,7 @@ private:
             spend(step.query, static_cast<double>(batch.count) * each);
             if (run != end) foresee(step, run, end, survivors);
         }
-        fetch_sketches(ahead);
+        ahead.fetch_all();
     }
 
     // Gives a query up early that lies in a cluster: one that will find so much in the rest of a

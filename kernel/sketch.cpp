@@ -20,8 +20,9 @@ SAFELIGHT_INLINE std::uint32_t within(std::size_t at, std::size_t last) {
 // Adds the places whose bit is set in `mask`, bit 0 standing for `at`.
 SAFELIGHT_INLINE void add_set_bits(std::uint32_t mask, std::size_t at, Found& found) {
     for (; mask != 0; mask &= mask - 1) {
-        found.places[found.count++] =
-            static_cast<std::uint32_t>(at) + static_cast<std::uint32_t>(__builtin_ctz(mask));
+        const std::size_t place = at + static_cast<std::size_t>(__builtin_ctz(mask));
+        __builtin_prefetch(found.rows + place);
+        found.places[found.count++] = static_cast<std::uint32_t>(place);
     }
 }
 

@@ -231,6 +231,7 @@ TEST("the order of the bits, which is part of the file format, stays") {
 TEST("every instruction set finds the sketches that a slow loop finds") {
     std::mt19937 random(1);
     std::vector<std::uint16_t> sketches(400 + sketch::kStep);
+    const std::vector<std::uint32_t> rows(sketches.size());
     for (auto& each : sketches) each = static_cast<std::uint16_t>(random());
     for (std::size_t i = 0; i < 100; ++i) sketches[i * 3] = static_cast<std::uint16_t>(1U << (i % 16));
     for (const Isa isa : isas()) {
@@ -248,8 +249,11 @@ TEST("every instruction set finds the sketches that a slow loop finds") {
             }
             std::vector<std::uint32_t> places, room(sketch::kStep + 5);
             for (sketch::Run* run = runs.data(); run != runs.data() + runs.size();) {
-                sketch::Found found{room.data(), 0, room.size()};
-                sketch::Ahead ahead{sketches.data(), runs.data(), runs.data() + 3};
+                sketch::Found found{room.data(), 0, room.size(), rows.data()};
+                sketch::Ahead ahead;
+                ahead.sketches = sketches.data();
+                ahead.run = runs.data();
+                ahead.end = runs.data() + 3;
                 run = sketch::screen_for(isa)(sketches.data(), 0x8000, run,
                                               runs.data() + runs.size(), found, ahead);
                 places.insert(places.end(), room.begin(), room.begin() + static_cast<long>(found.count));

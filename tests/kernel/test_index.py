@@ -71,10 +71,24 @@ def test_answers_equal_the_twin(
     assert as_lists(matches) == twin_hamming.search(hashes, ids, queries, radius, limit)
 
 
+class SmallIndex(HashIndex):
+    """An index in which a few entries make a segment."""
+
+    _merge_rows = 60
+    _direct_rows = 200
+
+
+class DeltaIndex(HashIndex):
+    """An index without segments: everything is in the delta."""
+
+    _merge_rows = _direct_rows = 2**30
+
+
+@pytest.mark.parametrize("kind", [HashIndex, DeltaIndex])
 @pytest.mark.parametrize("fill", [0, 255])
-def test_equal_hashes_are_each_found_once(fill: int) -> None:
-    hashes = np.full((2**17, 32), fill, np.uint8)  # two full blocks
-    index = HashIndex.build(hashes, numbered(2**17))
+def test_equal_hashes_are_each_found_once(fill: int, kind: type[HashIndex]) -> None:
+    hashes = np.full((2**17, 32), fill, np.uint8)
+    index = kind.build(hashes, numbered(2**17))
     query = np.full(32, fill, np.uint8)
     for radius in (0, 31, 255):
         matches = index.search(query, radius)
@@ -83,12 +97,13 @@ def test_equal_hashes_are_each_found_once(fill: int) -> None:
     assert len(index.search(~query, 255).ids) == 0  # 256 bits apart
 
 
-def test_planted_neighbours_at_every_distance_are_found() -> None:
+@pytest.mark.parametrize("kind", [HashIndex, DeltaIndex, SmallIndex])
+def test_planted_neighbours_at_every_distance_are_found(kind: type[HashIndex]) -> None:
     hashes = random_hashes(70_000, 5)
     queries = random_hashes(65 * 4, 6)
     for number, query in enumerate(queries):
         hashes[number * 269] = with_flipped(query, number // 4, number)
-    index = HashIndex.build(hashes, numbered(70_000))
+    index = kind.build(hashes, numbered(70_000))
     for radius in (0, 31, 35, 36, 64):
         expected = [
             [(number * 269, number // 4)] if number // 4 <= radius else []
@@ -164,13 +179,6 @@ def test_removing_passes_over_absent_ids_and_counts_the_rest() -> None:
     assert len(index) == 3
     index.add(random_hashes(1, 9), np.array([2]))
     assert as_lists(index.search(random_hashes(1, 9), 0)) == [[(2, 0)]]
-
-
-class SmallIndex(HashIndex):
-    """An index in which a few entries make a segment."""
-
-    _merge_rows = 60
-    _direct_rows = 200
 
 
 ALL_RADII = st.one_of(RADIUS, st.sampled_from([96, 105, 110]))  # at which random hashes meet
@@ -341,14 +349,17 @@ def test_a_limit_keeps_the_memory_of_a_million_equal_hashes_small() -> None:
 # ---- Threads and signals ----
 
 
-def test_a_search_sees_each_change_whole_or_not_at_all() -> None:
-    index = HashIndex.build(random_hashes(1000), numbered(1000))
-    batch, batch_ids = random_hashes(50, 2), numbered(50, 5000)
+@pytest.mark.parametrize("kind", [HashIndex, SmallIndex])
+def test_a_search_sees_each_change_whole_or_not_at_all(kind: type[HashIndex]) -> None:
+    index = kind.build(random_hashes(1000), numbered(1000))
+    batch, batch_ids = random_hashes(70, 2), numbered(70, 5000)
+    others = random_hashes(70, 3)
     done = threading.Event()
 
     def change() -> None:
         for _ in range(300):
             index.add(batch, batch_ids)
+            index.replace(others, batch_ids)
             index.remove(batch_ids)
         done.set()
 
@@ -356,10 +367,98 @@ def test_a_search_sees_each_change_whole_or_not_at_all() -> None:
     writer.start()
     seen = set()
     while not done.is_set():
-        seen.add(len(index.search(batch[0], 255).ids))
+        found = index.search(np.vstack([batch[:1], others[:1]]), 60).ids.tolist()
+        seen.add((len(index.search(batch[0], 255).ids), tuple(found)))
     writer.join()
-    assert seen <= {1000, 1050}
-    assert len(index) == 1000
+    assert {entries for entries, _ in seen} <= {1000, 1070}
+    assert {found for _, found in seen} <= {(), (5000,)}  # the old one or the new one
+    assert at_rest(index).entries == 1000
+
+
+def test_threads_that_change_different_entries_lose_nothing() -> None:
+    index = SmallIndex.build(random_hashes(300), numbered(300, -1000))
+    models: list[dict[int, Hashes]] = [{}, {}, {}]
+
+    def change(number: int) -> None:
+        rng, model = np.random.default_rng(number), models[number]
+        for _ in range(150):
+            ids = rng.choice(400, rng.integers(1, 40), replace=False) + number * 1000
+            if rng.integers(3):
+                hashes = random_hashes(len(ids), int(rng.integers(50)))
+                index.replace(hashes, ids)
+                model.update(zip(ids.tolist(), hashes, strict=True))
+            else:
+                assert index.remove(ids) == len(model.keys() & set(ids.tolist()))
+                for id_ in ids.tolist():
+                    model.pop(id_, None)
+
+    threads = [threading.Thread(target=change, args=(number,)) for number in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert len(index.search(random_hashes(1), 0).ids) >= 1  # id -1000 at least
+    for thread in threads:
+        thread.join()
+    assert at_rest(index).merge_error is None
+    model = dict(zip(range(-1000, -700), random_hashes(300), strict=True)) | {
+        id_: hash_ for one in models for id_, hash_ in one.items()
+    }
+    hashes, ids = np.array(list(model.values())), np.array(list(model))
+    queries = random_hashes(40, 7)
+    expected = twin_hamming.search(hashes, ids, queries, 110)
+    assert as_lists(index.search(queries, 110)) == expected
+    assert len(index) == len(model)
+
+
+SHORT_OF_MEMORY = """
+import resource, time
+import numpy as np
+from safelight.kernel.index import HashIndex
+hashes = np.random.default_rng(1).integers(0, 256, (130_000, 32), dtype=np.uint8)
+ids = np.arange(130_000)
+index = HashIndex.build(hashes[:100_000], ids[:100_000])
+size = int(open("/proc/self/statm").read().split()[0]) * 4096
+resource.setrlimit(resource.RLIMIT_AS, (size + 24 * 1024 * 1024, -1))
+index.add(hashes[100_000:], ids[100_000:])
+while index.statistics().merging:
+    time.sleep(0.001)
+resource.setrlimit(resource.RLIMIT_AS, (-1, -1))
+now = index.statistics()
+print(now.merge_error, now.segments, now.in_delta)
+print(index.search(hashes[::1000], 0).ids.tolist() == ids[::1000].tolist())
+index.merge()
+print(index.statistics().segments, len(index))
+"""
+
+
+def test_a_merge_that_finds_no_memory_leaves_the_index_as_it_was() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.splitlines() == ["out of memory 1 30000", "True", "1 130000"]
+
+
+FORKED = """
+import os, sys
+import numpy as np
+from safelight.kernel.index import HashIndex
+hashes = np.random.default_rng(1).integers(0, 256, (40_000, 32), dtype=np.uint8)
+index = HashIndex()
+for first in range(0, 40_000, 1000):
+    index.add(hashes[first : first + 1000], np.arange(first, first + 1000))
+child = os.fork()
+index.add(hashes[:40_000], np.arange(40_000, 80_000))
+index.remove(np.arange(1000))
+index.merge()
+found = index.search(hashes[::999], 0)
+assert len(index) == 79_000 and len(found.ids) == 2 * 41 - 2, len(found.ids)
+if child:
+    sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def test_a_forked_child_and_its_parent_both_go_on() -> None:
+    subprocess.run([sys.executable, "-c", FORKED], check=True, timeout=60)
 
 
 def test_two_threads_get_the_answers_of_one() -> None:
@@ -387,6 +486,7 @@ def test_a_long_search_can_be_interrupted() -> None:
         raise InterruptedError("stopped by the test")
 
     previous = signal.signal(signal.SIGALRM, stop)
+    started = time.monotonic()
     try:
         signal.setitimer(signal.ITIMER_REAL, 0.1)
         with pytest.raises(InterruptedError, match="stopped by the test"):
@@ -394,6 +494,7 @@ def test_a_long_search_can_be_interrupted() -> None:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, previous)
+    assert time.monotonic() - started < 8
 
 
 def test_building_a_large_index_can_be_interrupted_and_then_adds_nothing() -> None:

@@ -88,7 +88,7 @@ def stored_order() -> list[int]:
     return order
 
 
-@pytest.mark.parametrize("different", [5, 32_768])
+@pytest.mark.parametrize("different", [5, 8_192])
 def test_the_body_is_as_documented(tmp_path: Path, different: int) -> None:
     hashes = random_hashes(different, 3)
     entries = np.vstack([hashes, hashes[:2], hashes[:1]])  # the first three times, the next twice
@@ -121,7 +121,7 @@ def test_the_body_is_as_documented(tmp_path: Path, different: int) -> None:
     assert np.array_equal(
         their[:singles], entries[place[np.isin(ids[place], stored_ids[:singles])]]
     )
-    if different == 32_768:
+    if different == 8_192:
         slots = stored.view("<u2")
         for slot in range(16):
             ends, places = section("<u4", 65537), section("<u4", rows)
@@ -236,9 +236,23 @@ def test_a_changed_byte_of_the_body_is_found_by_verifying(tmp_path: Path) -> Non
     HashIndex.verify(path)
 
 
+def test_ids_that_damage_made_equal_are_noticed_at_the_latest_when_all_is_joined(
+    saved: Path,
+) -> None:
+    data = bytearray(saved.read_bytes())
+    ids = PAGE + 100 * 32
+    data[ids + 8 : ids + 16] = data[ids : ids + 8]
+    saved.write_bytes(data)
+    index = HashIndex.open(saved)
+    index.remove(numbered(1))
+    with pytest.raises(CorruptFile, match=r"index' is damaged: id -50 is given twice; .* anew\.$"):
+        index.save(saved.with_name("copy"))
+
+
 SEARCHES = """
-import random, sys
+import os, random, sys
 import numpy as np
+from safelight.errors import CorruptFile
 from safelight.kernel.index import HashIndex
 path, seed = sys.argv[1], int(sys.argv[2])
 whole = open(path, "rb").read()
@@ -252,16 +266,23 @@ for round in range(12):
         data[start : 4096 + size] = rng.randbytes(4096 + size - start)
     for _ in range(2000):
         data[4096 + rng.randrange(size)] ^= 1 << rng.randrange(8)
-    with open(path + ".damaged", "wb") as file:
+    with open(path + ".new", "wb") as file:
         file.write(data)
+    os.rename(path + ".new", path + ".damaged")  # the one before is still mapped
     index = HashIndex.open(path + ".damaged")
     for radius in (0, 31, 70):
         index.search(hashes[rng.randrange(39_000) :][:100], radius, limit=10)
     index.remove(np.arange(100))
-    try:
-        index.merge()
-    except ValueError:
-        pass
+    for change in (
+        lambda: index.add(hashes[:20_000], np.arange(100_000, 120_000)),
+        lambda: index.replace(hashes[:100], np.arange(50, 150)),
+        index.merge,
+        lambda: index.save(path + ".copy"),
+    ):
+        try:
+            change()
+        except (ValueError, CorruptFile):
+            pass
 """
 
 
@@ -374,21 +395,21 @@ def die_at(call):
     return dying
 os.fsync = die_at(os.fsync)
 zlib.crc32 = die_at(zlib.crc32)
-hashes = np.random.default_rng(2).integers(0, 256, (30_000, 32), dtype=np.uint8)
-HashIndex.build(hashes, np.arange(30_000)).save(path)
+hashes = np.random.default_rng(2).integers(0, 256, (8_000, 32), dtype=np.uint8)
+HashIndex.build(hashes, np.arange(8_000)).save(path)
 """
 
 
-@pytest.mark.parametrize("step", range(8))
+@pytest.mark.parametrize("step", range(7))
 def test_a_writer_killed_at_any_step_leaves_a_whole_file(saved: Path, step: int) -> None:
-    """Steps: two blocks, all made durable, three sums of the page, it and the folder durable."""
+    """Steps: a block, all made durable, three sums of the page, it and the folder durable."""
     done = subprocess.run([sys.executable, "-c", KILLED, str(saved), str(step)], check=False)
     assert done.returncode == -signal.SIGKILL
     left = saved.with_name(".index.tmp")
     if left.exists():
-        HashIndex.verify(left) if step == 6 else _refused(left)
+        HashIndex.verify(left) if step == 5 else _refused(left)
     HashIndex.verify(saved)
-    assert len(HashIndex.open(saved)) == (100 if step < 7 else 30_000)
+    assert len(HashIndex.open(saved)) == (100 if step < 6 else 8_000)
     HashIndex.open(saved).save(saved)
     assert list(saved.parent.iterdir()) == [saved]
 

@@ -4,11 +4,15 @@ Loads pyarrow: only imported where Parquet is written.
 """
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from safelight.errors import CorruptFile
+from safelight.files import show_path
 from safelight.model import Verdict
 
 ROWS_AT_A_TIME = 1000
@@ -100,3 +104,40 @@ def _to_record(row: dict[str, Any]) -> dict[str, Any]:
     if other:
         record["other"] = json.dumps(other, ensure_ascii=False)
     return record
+
+
+def read_rows(path: Path) -> Iterator[tuple[dict[str, Any], float]]:
+    """The rows that were written, each with how much of the file is read then; or CorruptFile."""
+    try:
+        with pq.ParquetFile(path) as file:
+            if not {"path", "matches", "verdict"} <= set(file.schema_arrow.names):
+                raise CorruptFile(f"{show_path(path)} holds no rows of a scan.")
+            every, done = max(1, file.metadata.num_rows), 0
+            for batch in file.iter_batches(ROWS_AT_A_TIME):
+                for record in batch.to_pylist():
+                    done += 1
+                    yield _from_record(record), done / every
+    except (pa.ArrowException, OSError, ValueError) as exc:
+        raise CorruptFile(f"{show_path(path)} is damaged, or no Parquet file.") from exc
+
+
+def _from_record(record: dict[str, Any]) -> dict[str, Any]:
+    """The row that `_to_record` took: what is null in it was not there."""
+    row: dict[str, Any] = {name: value for name, value in record.items() if value is not None}
+    row |= json.loads(row.pop("other", "{}"))
+    if "pdq" in row:
+        row["pdq"] = row["pdq"].hex()
+    row["manifest"] = dict(row.get("manifest", ()))
+    for name in ("matches", "observed", "suppressed"):
+        if name in row:
+            row[name] = [_told(match) for match in row[name]]
+    row["derivation"] = [_told(step) for step in row.get("derivation", ())]
+    row |= {name: row.get(name) for name in ("sha256", "pdq", "pdq_quality")}
+    return {name: value for name, value in row.items() if name in _ALWAYS or value not in ([], {})}
+
+
+_ALWAYS = ("matches", "reasons", "flags")
+
+
+def _told(struct: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in struct.items() if value is not None}

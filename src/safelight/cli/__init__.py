@@ -29,6 +29,7 @@ COMMANDS = {
     "hash": "Hash files: MD5, SHA-1, SHA-256 and PDQ.",
     "scan": "Scan files and folders for what is on hash lists.",
     "match": "Look up hashes on hash lists.",
+    "rematch": "Look up the hashes that scans kept on what the lists hold now.",
     "report": "Write a report of a scan, to print or for other programs.",
     "list": "Create, import, show and manage hash lists.",
     "audit": "Show and verify the audit trail.",

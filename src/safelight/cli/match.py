@@ -146,6 +146,8 @@ def _parts(
 ) -> dict[str, tuple[Match, ...]]:
     """What one hash matches, by what it is worth: all that the text may mean together."""
     hits = [hit for one, value in values for hit in matcher.hash_hits(one, value, policy)]
+    if not hits:
+        return _NOTHING.copy()
     weighed = weigh(current(hits, utc_now()))
     return {
         "matches": tuple(replace(hit.match, known=hit.is_known) for hit in weighed.counting),
@@ -153,6 +155,9 @@ def _parts(
         "to_ignore": tuple(hit.match for hit in weighed.ignoring),
         "suppressed": tuple(hit.match for hit, _ in weighed.suppressed),
     }
+
+
+_NOTHING: dict[str, tuple[Match, ...]] = dict.fromkeys(SAID, ())
 
 
 def _print(rows: list[dict[str, Any]]) -> None:

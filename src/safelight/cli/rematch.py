@@ -1,0 +1,234 @@
+"""`safelight rematch`: what scans kept the hashes of, against what the lists hold now."""
+
+import os
+import sys
+import time
+from collections import Counter
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from safelight.bulk.kept import Kept, kept_in, new_matches, rematched_row
+from safelight.bulk.kept_files import Place, Row, results_files, rows_from
+from safelight.bulk.ordered import Stop
+from safelight.bulk.rematch_state import RematchRequest, RematchState, stamp_of
+from safelight.bulk.state import new_scan_id
+from safelight.cli import EXIT_ERROR
+from safelight.cli.options import (
+    AlgorithmOption,
+    HashesOption,
+    ListOption,
+    QualityOption,
+    RadiusOption,
+)
+from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.cli.progress import SECONDS_BETWEEN_LINES, SECONDS_TO_FIRST_LINE
+from safelight.cli.stopping import stop_on_signal
+from safelight.cli.summary import FoundTable, print_what_now
+from safelight.cli.work import flood_guard, load_matcher, note_matches, private_home
+from safelight.clock import utc_now
+from safelight.errors import BadInput
+from safelight.files import show_path
+from safelight.matching.load import Loaded, Sources
+from safelight.matching.rules import MatchPolicy
+from safelight.settings import Settings, load_settings
+
+EPILOG = """\b
+Examples:
+  safelight rematch results.jsonl --list hotline
+  safelight rematch audit/ results.jsonl --result new.jsonl
+  safelight rematch --resume last
+
+RESULTS are files that safelight scan wrote, JSON Lines or Parquet, or the folder of a data set's
+result. The media is not touched, and nothing is kept that was not kept. A row holds the digests of
+its file and the PDQ hash of a picture's first frame, upright: turned and mirrored forms, further
+frames and those of videos are not looked for. Scan again to cover them.
+
+Written is a row for everything that matches now and did not; rematch_of says where it stood.
+
+Exit code: 1 when something was found; 0 when nothing was and every row could be compared; 2 on an
+error, or when nothing was found but not every row could be compared."""
+
+STOPPING = "Stopping; once more to stop at once."
+
+
+def command(
+    results: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="RESULTS", help="Results of scans.", show_default=False),
+    ] = None,
+    lists: ListOption = None,
+    hashes: HashesOption = None,
+    algorithm: AlgorithmOption = None,
+    radius: RadiusOption = None,
+    min_quality: QualityOption = None,
+    result: Annotated[
+        Path | None,
+        typer.Option("--result", metavar="FILE", help="Where to write the rows; must not exist."),
+    ] = None,
+    resume: Annotated[
+        str | None, typer.Option("--resume", metavar="ID", help="Go on with one: its id, or last.")
+    ] = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Look up the hashes that scans kept on what the lists hold now, without the media.
+
+    Without --list and --hashes, all enabled lists are used.
+    """
+    settings = load_settings()
+    if bool(results) == bool(resume):
+        raise BadInput("name results of scans, or go on with --resume.")
+    if resume:
+        state = RematchState.reopen(settings.home, resume)
+        loaded = load_matcher(settings, state.request.sources, state.request.policy)
+    else:
+        files = results_files(results or ())
+        sources = Sources.of(lists, hashes, algorithm)
+        policy = MatchPolicy(radius=radius, min_quality=min_quality)
+        loaded = load_matcher(settings, sources, policy)
+        private_home(settings)
+        rematch_id = new_scan_id(utc_now())
+        default = settings.home / "rematches" / rematch_id / "results.jsonl"
+        request = RematchRequest(
+            rematch_id=rematch_id,
+            files=tuple(map(str, files)),
+            stamps=tuple(map(stamp_of, files)),
+            result=str((result or default).absolute()),
+            sources=sources,
+            policy=policy,
+            fingerprint=loaded.fingerprint,
+        )
+        state = RematchState.create(settings.home, request)
+    with state:
+        raise typer.Exit(_Rematch(settings, state, loaded, output).run())
+
+
+class _Rematch:
+    """One run of a job, to its end or as far as it gets."""
+
+    def __init__(
+        self, settings: Settings, state: RematchState, loaded: Loaded, output: Output
+    ) -> None:
+        self._settings, self._state, self._loaded = settings, state, loaded
+        self._output = output
+        from_lists = not state.request.sources.hashes
+        self._guard = flood_guard(settings, loaded) if from_lists else None
+        self._matched: Counter[int] = Counter()
+        self._table = FoundTable()
+        self._line = _Line(len(state.request.files))
+
+    def run(self) -> int:
+        """Compare the rows that were not compared yet; return the exit code."""
+        state = self._state
+        files = [Path(file) for file in state.request.files]
+        with stop_on_signal(self._leave_at_once, STOPPING) as stop:
+            try:
+                for row, place in rows_from(files, state.progress.file, state.progress.rows):
+                    self._compare(row, place)
+                    if stop:
+                        break
+            finally:
+                self._line.end()
+                if self._guard is not None:
+                    note_matches(self._settings, self._matched, self._guard)
+            state.progress.ended = not stop
+        return self._end(stop)
+
+    def _compare(self, row: Row, place: Place) -> None:
+        state = self._state
+        kept = kept_in(row)
+        state.progress.compared += kept is not Kept.NOTHING
+        state.progress.in_part += kept is Kept.IN_PART
+        state.progress.unchecked += kept is Kept.NOTHING
+        answer = new_matches(
+            row, self._loaded.matcher, state.request.policy, now=utc_now(), guard=self._guard
+        )
+        if answer is not None:
+            self._matched.update({match.entry for match in answer.matches})
+            source = {"file": state.request.files[place.file], "row": place.rows}
+            new = rematched_row(row, answer, source)
+            state.write(new)
+            self._table.add(new)
+            if self._output is Output.JSON:
+                emit(new)
+        state.done(place)
+        self._line.show(place, sum(state.progress.found.values()))
+
+    def _end(self, stop: Stop) -> int:
+        self._report()
+        if stop:
+            self._say_how_to_go_on()
+            return self._exit_code(complete=False)
+        complete = self._state.request.fingerprint == self._loaded.fingerprint
+        if not complete:
+            say("The hashes have changed since this began: rows compared before were not compared"
+                " with what is new. Begin again to cover them.")  # fmt: skip
+        return self._exit_code(complete=complete and not self._loaded.unread)
+
+    def _exit_code(self, *, complete: bool) -> int:
+        progress = self._state.progress
+        if progress.found:
+            return 1
+        return 0 if complete and not (progress.in_part or progress.unchecked) else EXIT_ERROR
+
+    def _report(self) -> None:
+        progress = self._state.progress
+        if self._output is Output.TEXT:
+            self._table.print()
+        say()
+        rows = count_of(progress.compared, "row")
+        against = count_of(self._loaded.entries, "hash", "hashes")
+        say(f"{rows} of earlier scans against {against}:")
+        for verdict, number in sorted(progress.found.items()):
+            say(f"  {number:>9,}  {verdict} now, and not before")
+        if progress.in_part:
+            say(f"  {progress.in_part:>9,}  compared by their bytes only: no hash of what they"
+                " show was kept")  # fmt: skip
+        if progress.unchecked:
+            say(f"  {progress.unchecked:>9,}  could not be checked: their rows hold no hash")
+        say(f"Rows: {show_path(self._state.request.result)}")
+        if progress.found:
+            print_what_now(self._settings.contact)
+
+    def _say_how_to_go_on(self) -> None:
+        say()
+        say("Stopped before the end. Go on with: safelight rematch --resume"
+            f" {self._state.request.rematch_id}")  # fmt: skip
+
+    def _leave_at_once(self) -> None:
+        self._state.note()
+        self._say_how_to_go_on()
+        sys.stdout.flush()
+        os._exit(self._exit_code(complete=False))
+
+
+class _Line:
+    """How far it is, on stderr: always the last line at a terminal, one now and then in a pipe."""
+
+    def __init__(self, files: int) -> None:
+        self._files = max(1, files)
+        self._began = time.monotonic()
+        self._is_terminal = sys.stderr.isatty()
+        self._next = self._began + (0.2 if self._is_terminal else SECONDS_TO_FIRST_LINE)
+        self._rows = 0
+
+    def show(self, place: Place, found: int) -> None:
+        """Tell where it stands, if it is time to."""
+        self._rows += 1
+        now = time.monotonic()
+        if now < self._next:
+            return
+        self._next = now + (0.2 if self._is_terminal else SECONDS_BETWEEN_LINES)
+        share = (place.file + place.share) / self._files
+        rate = self._rows / (now - self._began)
+        line = f"{100 * share:.0f} %, {rate:,.0f} rows/s, {found:,} found"
+        with suppress(OSError):
+            sys.stderr.write(f"\r\x1b[K{line}" if self._is_terminal else f"{line}\n")
+            sys.stderr.flush()
+
+    def end(self) -> None:
+        """Leave the terminal as it was."""
+        if self._is_terminal:
+            sys.stderr.write("\r\x1b[K")
