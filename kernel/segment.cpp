@@ -65,7 +65,7 @@ Segment::Segment(Memory memory, const SegmentCounts& counts) noexcept
 std::shared_ptr<const Segment> Segment::over(Memory memory, const SegmentCounts& counts) {
     if (!possible(counts)) throw std::invalid_argument("these counts are not those of a segment");
     if (memory.size() != bytes_for(counts)) {
-        throw std::invalid_argument("the size of the memory is not that of a segment with these counts");
+        throw std::invalid_argument("a segment with these counts has another size");
     }
     return std::shared_ptr<const Segment>(new Segment(std::move(memory), counts));
 }

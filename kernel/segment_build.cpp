@@ -60,7 +60,9 @@ struct Keyed {
 // One pass of a radix sort; `places` has where each digit's entries begin.
 void sort_by_digit(const std::vector<Keyed>& from, std::vector<Keyed>& to, unsigned digit,
                    std::vector<std::size_t> places, Pace& pace) {
-    pace.for_each(from.size(), [&](std::size_t i) { to[places[from[i].digit(digit)]++] = from[i]; });
+    pace.for_each(from.size(), [&](std::size_t i) {
+        to[places[from[i].digit(digit)]++] = from[i];
+    });
 }
 
 // Where the entries with each digit begin; empty when all have the same.
@@ -160,7 +162,8 @@ public:
             }
             if ((cell & kTag) != tag) continue;
             const auto other = static_cast<std::uint32_t>((cell & ~kTag) - 1);
-            if (std::memcmp(entries_.hash(other), entries_.hash(entry), kHashBytes) == 0) return other;
+            const std::uint8_t* hash = entries_.hash(entry);
+            if (std::memcmp(entries_.hash(other), hash, kHashBytes) == 0) return other;
         }
     }
 

@@ -37,8 +37,9 @@ struct Costs {
 
 // Up to so many rows a processor's cache holds what is read often.
 constexpr double kCachedRows = 131072;
-constexpr Costs kCached = {12, 0.2, 10};
-constexpr Costs kFar = {30, 0.6, 30};
+constexpr Costs kCached = {15, 0.2, 18};
+constexpr Costs kFar = {24, 0.45, 18};
+constexpr double kMany = 0.75;     // of a row, when many are looked up at a time
 constexpr double kScanCost = 1.1;  // a row that is read in passing
 // A query that finds more than chance says is given up and scanned once it has cost this share of
 // a scan, and this much more than was expected.
@@ -252,18 +253,21 @@ private:
         for (std::uint32_t i = step.first_mask; i < step.first_mask + step.masks; ++i) {
             const std::uint32_t* offset = slot.offsets + (value ^ kMasks.bits[i]);
             const std::uint32_t first = offset[0], last = offset[1];
-            step.runs[step.count] = {first, last, static_cast<std::uint32_t>(most - kMasks.ones[i])};
+            const auto most_of_next = static_cast<std::uint32_t>(most - kMasks.ones[i]);
+            step.runs[step.count] = {first, last, most_of_next};
             const bool sound = (first < last) & (last <= rows);
             step.count += sound;
             step.sketches += sound ? last - first : 0;
         }
-        spend(step.query, step.masks * costs_.run + static_cast<double>(step.sketches) * costs_.sketch);
+        const auto sketches = static_cast<double>(step.sketches);
+        spend(step.query, step.masks * costs_.run + sketches * costs_.sketch);
     }
 
     // Looks at the sketches of a step, and asks for those of the one ahead.
     void screen(Step& step, sketch::Ahead ahead) {
         const SegmentSlot slot = segment_.slot(step.slot);
-        const std::uint16_t next = slot_of(asked_[step.query].stored.full, (step.slot + 1) % kSlots);
+        const std::uint64_t* query = asked_[step.query].stored.full;
+        const std::uint16_t next = slot_of(query, (step.slot + 1) % kSlots);
         sketch::Run* const end = step.runs + step.count;
         std::size_t survivors = 0;
         for (sketch::Run* run = step.runs; run != end && !asked_[step.query].scan;) {
@@ -275,7 +279,7 @@ private:
             batch.count = found.count;
             // Many rows at a time are looked up faster, and are the same in all slots.
             const bool many = survivors != 0 || run != end;
-            const double each = many ? costs_.row / 2 : costs_.row;
+            const double each = many ? kMany * costs_.row : costs_.row;
             survivors += batch.count;
             spend(step.query, static_cast<double>(batch.count) * each);
             if (run != end) foresee(step, run, end, survivors);
@@ -291,7 +295,8 @@ private:
         for (; run != end; ++run) left += run->last - run->first;
         const double share =
             static_cast<double>(survivors) / static_cast<double>(step.sketches - left);
-        const double cost = share * static_cast<double>(left) * costs_.row / 2 * (kSlots - step.slot);
+        const double rows = share * static_cast<double>(left) * (kSlots - step.slot);
+        const double cost = rows * kMany * costs_.row;
         if (asked_[step.query].spent + cost > most_cost_) give_up(step.query);
     }
 
@@ -344,7 +349,7 @@ private:
     }
 
     static int slot_distance(const std::uint64_t* hash, const std::uint64_t* query, unsigned slot) {
-        return __builtin_popcount(static_cast<unsigned>(slot_of(hash, slot) ^ slot_of(query, slot)));
+        return std::popcount(static_cast<unsigned>(slot_of(hash, slot) ^ slot_of(query, slot)));
     }
 
     void give_up(std::uint32_t query) {

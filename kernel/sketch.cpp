@@ -168,7 +168,8 @@ SAFELIGHT_INLINE uint8x16_t near_16(const std::uint16_t* sketches, uint16x8_t qu
 SAFELIGHT_INLINE std::uint32_t near_neon(const std::uint16_t* sketches, uint16x8_t query,
                                          uint16x8_t most) {
     // Three sums of neighbours gather 8 bytes into one.
-    uint8x16_t sums = vpaddq_u8(near_16(sketches, query, most), near_16(sketches + 16, query, most));
+    uint8x16_t sums =
+        vpaddq_u8(near_16(sketches, query, most), near_16(sketches + 16, query, most));
     sums = vpaddq_u8(sums, sums);
     sums = vpaddq_u8(sums, sums);
     return vgetq_lane_u32(vreinterpretq_u32_u8(sums), 0);

@@ -60,14 +60,16 @@ struct Ahead {
         constexpr std::size_t kLine = 64 / sizeof(std::uint16_t);
         constexpr std::size_t kFetched = 8 * kLine;  // the processor sees by itself what follows
         const std::size_t last = std::min<std::size_t>(wanted.last, wanted.first + kFetched);
-        for (std::size_t at = wanted.first; at < last; at += kLine) __builtin_prefetch(sketches + at);
+        for (std::size_t at = wanted.first; at < last; at += kLine) {
+            __builtin_prefetch(sketches + at);
+        }
         __builtin_prefetch(sketches + last - 1);
     }
 };
 
 // Adds what is wanted of the runs [run, end) to `found`, in their order, while there is room for
-// kStep more; for each run, asks for a piece of what lies ahead. Returns the first run that is not done (or `end`);
-// what is left of it has been written to it.
+// kStep more; for each run, asks for a piece of what lies ahead. Returns the first run that is not
+// done (or `end`); what is left of it has been written to it.
 using Screen = Run*(const std::uint16_t* sketches, std::uint16_t query, Run* run, Run* end,
                     Found& found, Ahead& ahead);
 

@@ -72,7 +72,8 @@ def test_edit_and_describe(home: Path, tmp_path: Path) -> None:
     assert made["entries"] == {"pdq": 0, "md5": 1, "sha1": 0, "sha256": 0, "vpdq": 0, "photodna": 0}
     source = {"source": "Draft", "assertions": 1, "retracted": 0, "derived": 0}
     assert made["sources"] == [source]
-    _safelight(home, "list", "edit", "kept", "--meaning", "ignore")
+    said = _safelight(home, "list", "edit", "kept", "--meaning", "ignore").stderr
+    assert "ignored without an end, until it is imported again" in said
     text = _safelight(home, "list", "describe", "kept").stdout
     for said in ("meaning                  ignore", "from Draft", "ever matched", "0 of 1"):
         assert said in text

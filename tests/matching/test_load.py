@@ -2,7 +2,9 @@
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -172,3 +174,31 @@ def test_hashes_that_only_other_programs_know_are_told(tmp_path: Path) -> None:
     path.write_text(json.dumps({"value": media}))
     warnings = load_files(Sources(hashes=(str(path),))).warnings
     assert any("left out 2 of the kind F1" in one for one in warnings)
+
+
+def test_a_digest_tells_what_is_observed_only_equal_or_ends():
+    plain = EntryArrays(
+        algorithm=Algorithm.PDQ,
+        ids=np.arange(2),
+        lists=np.zeros(2, np.int32),
+        values=np.frombuffer(bytes(range(64)), np.uint8).reshape(2, 32),
+        qualities=np.full(2, 90, np.int16),
+    )
+
+    def digest(**marks: Any) -> str:
+        contents = ListContents()
+        contents.add(replace(plain, **marks))
+        return contents.digest(0)
+
+    never = np.iinfo(np.int64).max
+    none = {"flags": np.zeros(2, np.uint8), "until": np.full(2, never, np.int64)}
+    assert digest(**none) == digest()
+    told = [
+        digest(flags=np.array([1, 0], np.uint8)),
+        digest(flags=np.array([0, 1], np.uint8)),
+        digest(flags=np.array([2, 0], np.uint8)),
+        digest(until=np.array([5, never], np.int64)),
+        digest(until=np.array([6, never], np.int64)),
+        digest(),
+    ]
+    assert len(set(told)) == len(told)

@@ -20,7 +20,7 @@ from safelight.model import (
     VideoFrame,
     video_value,
 )
-from safelight.store import entries, entry_arrays, imports, lists, merge, retract
+from safelight.store import calibrate, entries, entry_arrays, imports, lists, merge, retract
 from safelight.store.database import Store
 from safelight.store.entry_arrays import entries_changed
 from safelight.store.imports import Terms
@@ -284,3 +284,24 @@ def test_what_changed_is_found_without_reading_the_rest(
     assert len(plans) == 4  # the entry, its class, its end, and before which kinds there are
     read = [int(one) for plan in plans for one in re.findall(r'Removed by \w+ ?\w*": (\d+)', plan)]
     assert max(read, default=0) < 100, plans
+
+
+def test_a_merge_keeps_what_sets_entries_apart(store: Store) -> None:
+    with store.transaction() as tx:
+        into = _made(tx, "into", _md5(1, "a"), _md5(2, "b"))
+        other = _made(tx, "other", _pdq(9, 60))
+        tried = [_md5(1), _md5(2), _md5(3)]
+        imports.import_entries(tx, other, tried, source="T", terms=Terms(observe=True))
+        reference = np.tile(np.full(32, 9, np.uint8), (1000, 1))
+        assert calibrate.calibrate(tx, other, reference).exact_only == 1
+        retract.retract(tx, into, source="S", ids=["b"], at=NOW)
+        merge.merge(tx, into, [lists.get(tx, "other")])
+        apart = {
+            entry.value[0]: (entry.observed, entry.near) for entry in entries.page(tx, into)[0]
+        }
+    assert apart == {
+        1: (False, True),  # it was there and is used
+        2: (True, True),  # it was retracted there, and comes back as what it is on the other
+        3: (True, True),
+        9: (False, False),
+    }

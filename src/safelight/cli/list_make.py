@@ -150,6 +150,11 @@ def edit(
     with opened() as app, app.transaction() as tx:
         made = lists.edit(tx, list_ := lists.get(tx, name), replace(_facts(list_), **said))
     say(f"Changed the list {made.name!r}.")
+    if made.meaning == "ignore" != list_.meaning:
+        say(
+            "warning: what is on it has no owner and is ignored without an end, until it is"
+            f" imported again: safelight list import {made.name} FILE"
+        )
     if output is Output.JSON:
         emit(made.to_json())
 

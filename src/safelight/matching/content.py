@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from safelight.matching.facts import NEVER
 from safelight.model import Algorithm, EntryArrays
 
 _ROWS_AT_A_TIME = 1 << 20
@@ -65,7 +66,7 @@ class ListContents:
         return self._entries[number] if number < len(self._entries) else 0
 
     def digest(self, number: int) -> str:
-        """Equal for equal entries (algorithm, value, quality, class, time), in whatever order."""
+        """Equal for equal entries (all but their numbers), in whatever order."""
         facts = sorted(
             f"{algorithm} {sums[number]}"
             for algorithm, sums in self._sums.items()
@@ -102,7 +103,22 @@ def _row_numbers(array: EntryArrays, rows: slice) -> Words:
     mixed = _scrambled(mixed ^ _class_numbers(array, rows))
     for column in range(words.shape[1]):
         mixed = _scrambled(mixed ^ words[:, column])
-    return mixed
+    return _with_marks(mixed, array, rows)
+
+
+def _with_marks(mixed: Words, array: EntryArrays, rows: slice) -> Words:
+    """The numbers, with the flags and ends of entries that have any: verdicts hang on them."""
+    if array.flags is None and array.until is None:
+        return mixed
+    none = np.zeros(len(mixed), np.int64)
+    flags = none if array.flags is None else array.flags[rows].astype(np.int64)
+    ends = none + NEVER if array.until is None else array.until[rows]
+    marked = (flags != 0) | (ends != NEVER)
+    return np.where(marked, _scrambled(_scrambled(mixed ^ _words(flags)) ^ _words(ends)), mixed)
+
+
+def _words(numbers: npt.NDArray[np.int64]) -> Words:
+    return numbers.astype(np.uint64)
 
 
 def _class_numbers(array: EntryArrays, rows: slice) -> Words | np.uint64:

@@ -134,6 +134,8 @@ class Followed:
             qualities=was.qualities if is_video else rows.qualities.astype(np.int16),
             classes=numbers.reshape(-1).astype(np.int32),
             class_names=tuple(names[number] for number in told.tolist()),
+            flags=rows.column("flags"),
+            until=rows.column("until"),
         )
 
     def _contents(
