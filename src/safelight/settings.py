@@ -71,7 +71,8 @@ class Settings:
     home: Path = _setting(
         _path,
         default_home,
-        "Folder for all that Safelight keeps: the embedded database, scans. Closed to other users.",
+        "Folder for all that Safelight keeps: the embedded database, scans, large lists ready to"
+        " search. Closed to other users.",
     )
     database_url: str | None = _setting(
         _database_url,

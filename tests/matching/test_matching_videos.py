@@ -1,6 +1,7 @@
 """Videos against videos, pictures against videos' frames, and the other way round."""
 
 import itertools
+import time
 import tracemalloc
 from dataclasses import replace
 
@@ -511,3 +512,23 @@ def test_a_scene_that_a_flood_hides_is_told_all_the_same(flood):
     assert shares(match) == shares(before)
     (scene,) = match.video.scenes
     assert (scene.start, scene.end) == (90.0, 95.0)
+
+
+def test_a_short_known_scene_is_found_among_thousands_of_videos():
+    many, frames = 3000, 60
+    values = pictures(many * frames)
+    some = replace(
+        listed(values),
+        ids=np.repeat(np.arange(1, many + 1), frames),
+        times=np.tile(np.arange(frames, dtype=np.int32) * 1000, many),
+    )
+    scene = values[1234 * frames + 20 : 1234 * frames + 28]
+    query = np.concatenate([pictures(1800), noisy(scene, 20), pictures(1800)])
+    matcher = Matcher([MatchList(name="demo")], [some])
+    began = time.perf_counter()
+    (match,) = found(matcher, video(query, turn=6))
+    assert time.perf_counter() - began < 20  # an hour of video; measured: a second
+    assert (match.entry, match.orientation, match.time) == (1235, ORIENTATIONS[6], 1800.0)
+    assert match.video.scenes == (Scene(start=1800.0, end=1807.0, list_start=20.0, list_end=27.0),)
+    (shot,) = found(matcher, picture(noisy(values[7:8], 9)[0]))
+    assert (shot.entry, shot.distance, shot.video.scenes[0].list_start) == (1, 9, 7.0)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -18,7 +19,7 @@ from safelight.matching.live import LiveMatcher
 from safelight.matching.load import Sources, load_lists
 from safelight.matching.rules import Hit, MatchPolicy, current
 from safelight.model import Algorithm, HashRow, VideoFrame, video_value
-from safelight.store import imports, lists, merge, retract
+from safelight.store import calibrate, imports, lists, merge, retract
 from safelight.store.changes import changes_since
 from safelight.store.database import Store
 from safelight.store.lists import NewList
@@ -72,7 +73,12 @@ class Life:
         self.every = lists.uncounted(tx)
 
     def happen(self) -> None:
-        acts = [self._import] * 5 + [self._retract] * 3 + [self._merge, self._edit, self._state] * 2
+        acts = (
+            [self._import] * 5
+            + [self._retract] * 3
+            + [self._merge, self._edit, self._state] * 2
+            + [self._calibrate]
+        )
         if not self.every or self.rng.random() < 0.15:
             self._create()
         elif self.rng.random() < 0.05:
@@ -91,8 +97,14 @@ class Life:
             row(self.rng.choice(algorithms), self.rng.randrange(9), self.rng.choice(["", "A", "B"]))
             for _ in range(self.rng.choice([1, 3, 8]))
         ]
-        source = self.rng.choice(["S", "T"])
-        imports.import_entries(self.tx, self.rng.choice(self.every), rows, source=source)
+        until = self.rng.choice([None, None, NOW - timedelta(days=1), NOW + timedelta(days=1)])
+        imports.import_entries(
+            self.tx,
+            self.rng.choice(self.every),
+            rows,
+            source=self.rng.choice(["S", "T"]),
+            terms=imports.Terms(until=until, observe=self.rng.random() < 0.3),
+        )
 
     def _retract(self) -> None:
         algorithm = self.rng.choice([Algorithm.PDQ, Algorithm.MD5])
@@ -120,6 +132,14 @@ class Life:
         )
         facts = {name: getattr(one, name) for name in NewList.__dataclass_fields__}
         lists.edit(self.tx, one, NewList(**(facts | changed)))
+
+    def _calibrate(self) -> None:
+        one = self.rng.choice(self.every)
+        if self.rng.random() < 0.4:
+            calibrate.undo(self.tx, one)
+            return
+        ordinary = np.frombuffer(_value(self.rng.randrange(9), 32) * 1000, np.uint8).reshape(-1, 32)
+        calibrate.calibrate(self.tx, one, ordinary, share=0.01)
 
     def _state(self) -> None:
         state = self.rng.choice(["enabled", "observe", "disabled"])

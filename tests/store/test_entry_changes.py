@@ -278,6 +278,8 @@ def test_what_changed_is_found_without_reading_the_rest(
         found = entries_changed(tx, one.id, 1)
         scope = entry_arrays._Scope(tx=tx, lists=[one.id], after=1)
         explain(tx, scope.filled(entry_arrays._KINDS))
+        said = scope.said([found.arrays[Algorithm.MD5].ids])
+        explain(tx, scope.filled(entry_arrays._FEW_CLASSES, said=said))
     assert len(found.arrays[Algorithm.MD5].ids) == 1
     assert len(plans) == 4  # the entry, its class, its end, and before which kinds there are
     read = [int(one) for plan in plans for one in re.findall(r'Removed by \w+ ?\w*": (\d+)', plan)]

@@ -41,7 +41,7 @@ class Begun:
     def settle(self, home: Path, *, now: datetime, tell: Tell) -> Thread | None:
         """Do in the background what the next start is to find: check, or keep anew.
 
-        The thread is one that the process waits for. What goes wrong is told, and costs no answer.
+        What goes wrong is told, and costs no answer.
         """
         if self.kept is None or is_worn(self.followed):
             if self.only is not None or len(self.followed.matcher) < LEAST_KEPT:
@@ -58,7 +58,8 @@ class Begun:
             except SafelightError as exc:
                 tell(str(exc))
 
-        thread = Thread(target=run, name="safelight-kept")
+        # A process waits until all is written, and does not read to the end for its own sake.
+        thread = Thread(target=run, name="safelight-kept", daemon=work == self._check)
         thread.start()
         return thread
 

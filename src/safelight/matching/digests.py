@@ -33,6 +33,12 @@ class SortedDigests:
     def __len__(self) -> int:
         return len(self.keys)
 
+    def take(self, rows: npt.NDArray[np.bool_]) -> "SortedDigests":
+        """Some of them."""
+        if rows.all():
+            return self
+        return SortedDigests(heads=self.heads[rows], values=self.values[rows], keys=self.keys[rows])
+
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """The columns, by name."""
         return {"heads": self.heads, "values": self.values, "keys": self.keys}

@@ -113,10 +113,12 @@ class Followed:
             deleted=tuple(deleted),
             doubtful=place.doubtful(),
         )
+        entries = len(self.matcher)
         with self._moving:
             self.matcher.apply(change)
             self.place, self.contents = place, contents
         self.taken += sum(len(array.ids) for array in (*arrays, *lost))
+        self.taken += max(0, entries - len(self.matcher))  # of lists that were deleted
 
     def _as_before(self, array: EntryArrays) -> EntryArrays:
         """Those of the entries that were there already, as they were."""

@@ -43,6 +43,7 @@ WORN_SHARE = 0.05
 CHECKED_FIRST = 256 << 20
 # Tables of videos that came one after the other; with more, all is read anew.
 _MOST_VIDEO_TABLES = 16
+_MOST_GONE = 2  # as many videos again as there are may be gone; with more, all is read anew
 
 _DIGESTS = tuple(one for one in Algorithm if one not in (Algorithm.PDQ, Algorithm.VPDQ))
 
@@ -150,7 +151,7 @@ def _videos_of(generation: Generation) -> "list[SomeVideos]":
     count = int(generation.facts["video_tables"])
     if count > _MOST_VIDEO_TABLES:
         raise ValueError(f"its videos lie in {count} tables")
-    return [
+    parts = [
         SomeVideos(
             table=VideoTable.of_arrays(
                 HashIndex.open(generation.path(f"vpdq.{number}.index")),
@@ -159,6 +160,10 @@ def _videos_of(generation: Generation) -> "list[SomeVideos]":
         )
         for number in range(count)
     ]
+    live = int(generation.facts["live"].get(Algorithm.VPDQ.value, 0))
+    if sum(len(part.table) for part in parts) > _MOST_GONE * live + _MOST_VIDEO_TABLES:
+        raise ValueError("most of its videos are gone")
+    return parts
 
 
 # -- writing ---------------------------------------------------------------------------------------
@@ -205,10 +210,13 @@ def _written(generation: Path, state: State) -> dict[str, Any]:
         if facts.parts:
             live[algorithm.value] = len(facts)
             rows = newest(facts.parts)
-            rows = rows.take(rows.lists >= GONE)  # of what is forgotten there is no hash
-            _write(generation, f"{algorithm.value}.facts", rows.arrays())
+            # the index of PDQ may still have hashes of what is gone; digests are written without
+            least = GONE if algorithm in (Algorithm.PDQ, Algorithm.VPDQ) else 0
+            _write(generation, f"{algorithm.value}.facts", rows.take(rows.lists >= least).arrays())
     for algorithm, table in state.digests.items():
-        _write(generation, f"{algorithm.value}.digests", table.index.joined().arrays())
+        digests = table.index.joined()
+        digests = digests.take(table.facts.of(digests.keys).lists >= 0)
+        _write(generation, f"{algorithm.value}.digests", digests.arrays())
     if len(state.pdq.index):
         state.pdq.index.save(generation / "pdq.index")
     for number, part in enumerate(state.videos.parts):

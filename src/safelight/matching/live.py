@@ -26,7 +26,7 @@ from safelight.store.listen import Listener
 
 LOOKED_EVERY = 30.0  # seconds, though nothing was heard
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 15.0  # seconds, between attempts to come by a connection
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 15.0  # seconds, between attempts to come by a connection
 
 
 class LiveMatcher:

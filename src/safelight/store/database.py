@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,16 @@ from safelight.store.migrate import migrate
 from safelight.store.postgres import EmbeddedServer, start_server
 from safelight.store.tables import organisation as organisations
 from safelight.store.transaction import Act, Transaction
+
+# A host that has gone silently is noticed after half a minute, not after a quarter of an hour.
+_ALIVE = MappingProxyType(
+    {
+        "keepalives_idle": 10,  # seconds
+        "keepalives_interval": 5,
+        "keepalives_count": 4,
+        "tcp_user_timeout": 30_000,  # milliseconds
+    }
+)
 
 
 class Store:
@@ -189,7 +200,7 @@ def _store(
 
 
 def _engine(url: str, **arguments: str | int) -> sa.Engine:
-    connect = {"connect_timeout": 10, "application_name": "safelight", **arguments}
+    connect = {"connect_timeout": 10, "application_name": "safelight", **_ALIVE, **arguments}
     return sa.create_engine(url, connect_args=connect, pool_pre_ping=True, hide_parameters=True)
 
 

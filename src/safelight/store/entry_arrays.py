@@ -44,6 +44,10 @@ _CLASSES = """
 SELECT entry, number FROM entry_assertion JOIN class_name ON name = their_class
 WHERE {said} AND retracted_at IS NULL
 """
+_FEW_CLASSES = """
+SELECT DISTINCT entry, their_class FROM entry_assertion
+WHERE {said} AND their_class <> '' AND retracted_at IS NULL ORDER BY entry
+"""
 # Of every entry that ends, the latest end of what stands; whatever has no end goes on for ever.
 _ENDS = """
 SELECT entry, CAST(floor(extract(epoch FROM max(expires_at))) AS bigint) FROM entry_assertion
@@ -122,12 +126,16 @@ class _Scope:
             which += sql.SQL(" AND change > {}").format(sql.Literal(self.after))
         return sql.SQL(query).format(lists=lists, organisation=organisation, which=which, **facts)
 
+    def names_singly(self, ids: Sequence[Numbers]) -> bool:
+        """Whether it is so few entries that queries name each of them."""
+        return self.after is not None and sum(map(len, ids)) <= _NAMED_SINGLY
+
     def said(self, ids: Sequence[Numbers]) -> sql.Composed:
         """A condition on assertions: of all entries, or of these where they are few."""
         ours = sql.SQL("organisation = {}").format(sql.Literal(self.tx.organisation))
         if self.after is None:
             return ours
-        if sum(map(len, ids)) > _NAMED_SINGLY:
+        if not self.names_singly(ids):
             return ours + self.filled(" AND entry IN (SELECT id FROM entry WHERE {which})")
         named = sql.Literal(np.unique(np.concatenate(ids)).tolist())
         return ours + sql.SQL(" AND entry = ANY({}::bigint[])").format(named)
@@ -149,8 +157,10 @@ def _read(
     found = _read_arrays(scope, algorithms)
     if not found:
         return {}
-    said = scope.said([arrays.ids for arrays in found.values()])
-    classes, ends = _read_classes(scope, said), _read_ends(scope, said)
+    ids = [arrays.ids for arrays in found.values()]
+    said = scope.said(ids)
+    read = _read_few_classes if scope.names_singly(ids) else _read_classes
+    classes, ends = read(scope, said), _read_ends(scope, said)
     return {
         algorithm: ends.given_to(classes.given_to(arrays)) for algorithm, arrays in found.items()
     }
@@ -264,6 +274,18 @@ class _Classes:
         renumbered = (np.cumsum(used) - 1).astype(np.int32)
         names = tuple(name for name, is_used in zip(self.names, used, strict=True) if is_used)
         return replace(arrays, classes=renumbered[codes], class_names=names)
+
+
+def _read_few_classes(scope: _Scope, said: sql.Composed) -> _Classes:
+    """The same of entries that are named: without a table, which every reader would make often."""
+    rows = _driver(scope.tx).execute(scope.filled(_FEW_CLASSES, said=said)).fetchall()
+    names = ["", *sorted({name for _, name in rows})]
+    numbers = {name: number for number, name in enumerate(names)}
+    return _combined(
+        np.array([entry for entry, _ in rows], np.int64),
+        np.array([numbers[name] for _, name in rows], np.int64),
+        names,
+    )
 
 
 def _read_classes(scope: _Scope, said: sql.Composed) -> _Classes:

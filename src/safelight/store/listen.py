@@ -42,15 +42,20 @@ class Listener:
         with translated():
             told = self._told()
             if not told:
-                descriptors = [self._connection.fileno(), self._woken]
-                ready, _, _ = select.select(descriptors, [], [], seconds)
-                if self._woken in ready:
-                    os.read(self._woken, 4096)
+                self._wait(seconds)
                 told = self._told()
             if time.monotonic() - self._looked > _LOOKED_AT_EVERY:
                 self._connection.execute("SELECT 1")
                 self._looked = time.monotonic()
             return told
+
+    def _wait(self, seconds: float) -> None:
+        """Until something comes in or `wake` is called. (`select` would take no high numbers.)"""
+        poll = select.poll()
+        poll.register(self._connection.fileno(), select.POLLIN)
+        poll.register(self._woken, select.POLLIN)
+        if self._woken in dict(poll.poll(1000 * seconds)):
+            os.read(self._woken, 4096)
 
     def _told(self) -> set[str]:
         return {one.payload for one in self._connection.notifies(timeout=0)}

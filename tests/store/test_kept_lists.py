@@ -159,8 +159,9 @@ def test_what_is_damaged_is_not_used_and_is_made_anew(
     folder = _folder(store, tmp_path)
     generation = read_current(folder)
     assert generation is not None
-    names = [*generation.facts["files"], MANIFEST]
-    for name in names:
+    names = ["pdq.index", "pdq.facts.keys.npy", "md5.digests.values.npy", "vpdq.0.keys.npy"]
+    assert set(names) <= generation.facts["files"].keys()
+    for name in (*names, MANIFEST):
         current = read_current(folder)
         assert current is not None
         harm(current.path(name))
@@ -317,3 +318,19 @@ def test_doctor_looks_at_every_byte_and_says_how_far_it_is(
     (check,) = doctor._kept(app)
     assert check.health is doctor.Health.ATTENTION
     assert "pdq.index is not what was written. They are read from the database" in check.detail
+
+
+def test_what_is_gone_is_not_kept_for_ever(store: Store, tmp_path: Path, told: list[str]) -> None:
+    _filled(store, "one", "two")
+    _begun(store, tmp_path, told)
+    with store.transaction() as tx:
+        lists.delete(tx, lists.get(tx, "one"))
+    for _ in range(2):
+        state = _begun(store, tmp_path, told).followed.matcher.state
+    assert len(state.digests[Algorithm.MD5].index.joined()) == 3
+    with store.transaction() as tx:
+        imports.import_entries(tx, lists.get(tx, "two"), [row(Algorithm.MD5, n) for n in range(9)])
+    _begun(store, tmp_path, told)
+    state = _begun(store, tmp_path, told).followed.matcher.state
+    assert state.pdq.index.statistics().entries == 3
+    assert told == []
