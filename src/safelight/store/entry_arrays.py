@@ -71,12 +71,6 @@ class ChangedEntries:
     arrays: dict[Algorithm, EntryArrays]
     lost: dict[Algorithm, EntryArrays]  # what is gone; without classes and ends
 
-    @property
-    def gone(self) -> Numbers:
-        """The ids of the entries that are gone."""
-        ids = [array.ids for array in self.lost.values()]
-        return np.unique(np.concatenate([np.empty(0, np.int64), *ids]))
-
 
 def entries_for_matching(tx: Transaction, list_ids: Sequence[UUID]) -> dict[Algorithm, EntryArrays]:
     """Every entry of the lists that stands, per algorithm; those without entries are left out.
