@@ -20,6 +20,7 @@ from safelight.matching.kept import kept_folder
 from safelight.matching.kept_files import Generation, read_current
 from safelight.settings import Settings
 from safelight.store import lists
+from safelight.store.database import Store
 
 LOW_DISK_BYTES = 2 << 30
 
@@ -157,7 +158,7 @@ def _told_of(generation: Generation, now: Mapping[str, int]) -> str:
     return f"{entries:,} entries, {mib:,.1f} MiB, whole, written {facts['written'][:19]}; {more}"
 
 
-def _lists(store: Any) -> Iterator[Check]:
+def _lists(store: Store) -> Iterator[Check]:
     with store.transaction() as tx:
         every = lists.all_lists(tx)
     if not every:
