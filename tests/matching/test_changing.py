@@ -368,5 +368,7 @@ def test_a_table_of_some_videos_is_as_one_that_was_made_of_them() -> None:
         assert list(some.picture_hits(query, near, among)) == list(
             new.picture_hits(query, near, among)
         )
-    assert len(some.unused()) == 9 + 9 + 1  # of two videos, and the one picture of the second alone
+    assert (
+        int((~some.is_used(np.arange(45))).sum()) == 9 + 9 + 1
+    )  # of two videos, and the one picture of the second alone
     assert table.only(np.ones(6, np.bool_)) is table

@@ -109,7 +109,6 @@ class Matcher:
         """A matcher of what was kept."""
         new = cls.__new__(cls)
         new._begin(state, names)
-        new._to_forget = [part.keys[part.lists == GONE] for part in state.pdq.facts.parts]
         return new
 
     def _begin(self, state: State, names: ClassNames) -> None:

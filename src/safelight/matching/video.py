@@ -176,9 +176,10 @@ class VideoTable:
             },
         )
 
-    def unused(self) -> Numbers:
-        """The ids of hashes in the index that no video has."""
-        return np.flatnonzero(np.diff(self._first_pairs) == 0)
+    def is_used(self, ids: Numbers) -> Flags:
+        """Whether any video has the hashes with these ids in the index."""
+        used: Flags = self._first_pairs[ids] < self._first_pairs[ids + 1]
+        return used
 
     def _make_pairs(
         self, keys: Numbers, qualities: npt.NDArray[np.int16], times: npt.NDArray[np.int32]
