@@ -366,11 +366,11 @@ def test_hashes_that_cannot_be_joined_are_told_of(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     live = LiveMatcher(store)
-    assert live.problem == ""
+    assert live.slowed == ""
     good = live.matcher.state.pdq.index.statistics()
     bad = replace(good, merge_error="no memory")
     monkeypatch.setattr("safelight.kernel.index.HashIndex.statistics", lambda _: bad)
-    assert live.problem.endswith("which makes searches slow: no memory")
+    assert live.slowed == "New hashes cannot be joined with the others: no memory"
 
 
 def test_a_list_that_is_loaded_says_what_it_holds_as_before(store: Store) -> None:

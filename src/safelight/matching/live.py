@@ -88,13 +88,14 @@ class LiveMatcher:
 
     @property
     def problem(self) -> str:
-        """Why the lists cannot be followed just now, or not well; empty while they are."""
-        if self._problem:
-            return self._problem
+        """Why the lists cannot be followed just now; empty while they are."""
+        return self._problem
+
+    @property
+    def slowed(self) -> str:
+        """Why searches get slower and slower, though nothing is missed; empty while they do not."""
         error = self.matcher.state.pdq.index.statistics().merge_error
-        if error is None:
-            return ""
-        return f"New hashes could not be joined with the others, which makes searches slow: {error}"
+        return "" if error is None else f"New hashes cannot be joined with the others: {error}"
 
     @property
     def refused(self) -> tuple[str, ...]:
