@@ -15,6 +15,7 @@ from random import Random
 
 import psutil
 
+from safelight.matching import begin as beginning
 from safelight.matching import live as following
 from safelight.matching.live import LiveMatcher
 from safelight.matching.rules import MatchPolicy
@@ -23,6 +24,7 @@ from safelight.model import Algorithm
 from safelight.settings import load_settings
 from safelight.store.database import open_store
 
+beginning.LEAST_KEPT = 1_000
 following.KEPT_EVERY = 5.0
 
 

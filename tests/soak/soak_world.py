@@ -16,7 +16,7 @@ from safelight.store.lists import HashList, NewList
 
 SOURCE = "soak"
 FIRST, SECOND = "first", "second"
-BASE = 120_000  # entries of the first list that stay
+BASE = 60_000  # entries of the first list that stay
 MOST_NEW = 30_000  # entries that come and go, of both lists
 
 VIDEO_BYTES = 33
