@@ -412,6 +412,23 @@ def test_what_was_taken_back_leaves_the_disk_within_a_day(
     assert told == []
 
 
+@pytest.mark.parametrize("left", KINDS)
+def test_what_is_left_of_one_kind_alone_is_kept(
+    store: Store, tmp_path: Path, told: list[str], left: Algorithm
+) -> None:
+    _filled(store, "one")
+    _begun(store, tmp_path, told)
+    others = [row(kind, n).their_id for kind in KINDS for n in range(3) if kind is not left]
+    with store.transaction() as tx:
+        retract.retract(tx, lists.get(tx, "one"), source="S", ids=others, at=NOW)
+    _begun(store, tmp_path, told)
+    again, fresh = _begun(store, tmp_path, told), _begun(store, None, told)
+    assert again.kept is not None
+    assert again.kept.generation.facts["live"][left.value] == 3
+    assert answers(again.followed) == answers(fresh.followed)
+    assert told == []
+
+
 def test_a_hash_that_came_while_it_was_kept_is_not_kept(
     store: Store, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -82,7 +82,7 @@ class DigestIndex:
         return sum(map(len, self.parts))
 
     def joined(self) -> SortedDigests:
-        """All of them in one part."""
+        """All of them in one part; there must be some."""
         return _joined(self.parts)
 
 

@@ -235,8 +235,9 @@ def _written(generation: Path, state: State) -> dict[str, Any]:
             rows = newest(facts.parts)
             _write(generation, f"{algorithm.value}.facts", rows.take(rows.lists >= 0).arrays())
     for algorithm, table in state.digests.items():
-        digests = table.index.only(table.facts.are_there).joined()
-        _write(generation, f"{algorithm.value}.digests", digests.arrays())
+        digests = table.index.only(table.facts.are_there)
+        if len(digests):
+            _write(generation, f"{algorithm.value}.digests", digests.joined().arrays())
     if len(state.pdq.index):
         _write_index(generation / "pdq.index", state.pdq.index, state.pdq.facts.are_there)
     number = 0
