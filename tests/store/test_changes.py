@@ -355,10 +355,25 @@ def test_a_refusal_is_audited_once(store: Store) -> None:
     live = LiveMatcher(store, clock=lambda: NOW)
     for _ in range(3):
         live.catch_up()
-    assert [reason.startswith("The permission to use") for reason in live.refused] == [True]
+    with LiveMatcher(store, clock=lambda: NOW) as started:  # a start is one use, not two
+        for _ in range(3):
+            started.catch_up()
+    for one_of in (live, started):
+        assert [reason.startswith("The permission to use") for reason in one_of.refused] == [True]
     with store.transaction() as tx:
         query = "SELECT count(*) FROM audit_event WHERE action = 'list.refuse' AND subject = :list"
-        assert tx.connection.scalar(sa.text(query), {"list": one.subject}) == 1
+        assert tx.connection.scalar(sa.text(query), {"list": one.subject}) == 2
+
+
+def test_hashes_that_cannot_be_joined_are_told_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveMatcher(store)
+    assert live.slowed == ""
+    good = live.matcher.state.pdq.index.statistics()
+    bad = replace(good, merge_error="no memory")
+    monkeypatch.setattr("safelight.kernel.index.HashIndex.statistics", lambda _: bad)
+    assert live.slowed == "New hashes cannot be joined with the others: no memory"
 
 
 def test_a_list_that_is_loaded_says_what_it_holds_as_before(store: Store) -> None:
