@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safelight.bulk.kept_files import Place
+from safelight.bulk.earlier_files import Place
 from safelight.errors import BadInput, CorruptFile
 from safelight.files import (
     PRIVATE,

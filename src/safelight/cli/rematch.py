@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from safelight.bulk.kept import Kept, kept_in, new_matches, rematched_row
-from safelight.bulk.kept_files import Place, Row, results_files, rows_from
+from safelight.bulk.earlier import Comparable, comparable_by, new_matches, rematched_row
+from safelight.bulk.earlier_files import Place, Row, results_files, rows_from
 from safelight.bulk.ordered import Stop
 from safelight.bulk.rematch_state import RematchRequest, RematchState, stamp_of
 from safelight.bulk.state import new_scan_id
@@ -138,10 +138,10 @@ class _Rematch:
 
     def _compare(self, row: Row, place: Place) -> None:
         state = self._state
-        kept = kept_in(row)
-        state.progress.compared += kept is not Kept.NOTHING
-        state.progress.in_part += kept is Kept.IN_PART
-        state.progress.unchecked += kept is Kept.NOTHING
+        kept = comparable_by(row)
+        state.progress.compared += kept is not Comparable.NOTHING
+        state.progress.in_part += kept is Comparable.IN_PART
+        state.progress.unchecked += kept is Comparable.NOTHING
         answer = new_matches(
             row, self._loaded.matcher, state.request.policy, now=utc_now(), guard=self._guard
         )

@@ -18,6 +18,7 @@ from safelight.model import (
     DEFAULT_MIN_QUALITY,
     DEFAULT_RADIUS,
     MAX_RADIUS,
+    PERCEPTUAL,
     Algorithm,
     Answer,
     Container,
@@ -108,7 +109,6 @@ class MatchPolicy:
             )
 
 
-PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})  # may be near without being equal
 AS_LISTED = MatchPolicy()  # asks for nothing: every list as it says
 
 

@@ -15,6 +15,7 @@ from safelight.matching.flood import FloodGuard
 from safelight.matching.rules import Hit, MatchPolicy, current, judge
 from safelight.matching.step import Matcher
 from safelight.model import (
+    FILE_DIGESTS,
     FOUND,
     Algorithm,
     Answer,
@@ -28,10 +29,8 @@ from safelight.model import (
 
 Row = dict[str, Any]
 
-_DIGESTS = (Algorithm.SHA256, Algorithm.SHA1, Algorithm.MD5)
 
-
-class Kept(Enum):
+class Comparable(Enum):
     """How much of its item a row can still be compared by."""
 
     WHOLE = "whole"  # all that a scan compares of it, but for turned forms and further frames
@@ -39,12 +38,12 @@ class Kept(Enum):
     NOTHING = "nothing"
 
 
-def kept_in(row: Row) -> Kept:
+def comparable_by(row: Row) -> Comparable:
     """What is kept of an item in its row."""
-    if not any(row.get(one) for one in _DIGESTS) and not row.get("pdq"):
-        return Kept.NOTHING
+    if not any(row.get(one) for one in FILE_DIGESTS) and not row.get("pdq"):
+        return Comparable.NOTHING
     shows = row.get("pdq") is not None or "members" in row
-    return Kept.WHOLE if shows and not is_skipped(row) else Kept.IN_PART
+    return Comparable.WHOLE if shows and not is_skipped(row) else Comparable.IN_PART
 
 
 def new_matches(
@@ -90,7 +89,7 @@ def rematched_row(row: Row, answer: Answer, source: Mapping[str, Any]) -> Row:
 def _hits(row: Row, matcher: Matcher, policy: MatchPolicy) -> list[Hit]:
     hits = [
         hit
-        for one in _DIGESTS
+        for one in FILE_DIGESTS
         if row.get(one)
         for hit in matcher.hash_hits(one, bytes.fromhex(row[one]), policy)
     ]

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from safelight.bulk.kept import Kept, kept_in, new_matches, rematched_row
-from safelight.bulk.kept_files import results_files, rows_from
+from safelight.bulk.earlier import Comparable, comparable_by, new_matches, rematched_row
+from safelight.bulk.earlier_files import results_files, rows_from
 from safelight.bulk.parts import Part
 from safelight.errors import BadInput, CorruptFile
 from safelight.matching.rules import MatchList, MatchPolicy, Standing
@@ -105,16 +105,16 @@ def test_an_unreadable_row_is_known_by_its_bytes():
 @pytest.mark.parametrize(
     ("one", "kept"),
     [
-        (row(), Kept.WHOLE),
-        (row(pdq=None, code="damaged"), Kept.IN_PART),
-        (row(pdq=None, kind="video", frames=9), Kept.IN_PART),
-        (row(pdq=None, kind="archive", members=2), Kept.WHOLE),  # its members have their own
-        (row(pdq=None, verdict="skipped"), Kept.IN_PART),
-        (row(pdq=None, sha256=None, code="read_error"), Kept.NOTHING),
+        (row(), Comparable.WHOLE),
+        (row(pdq=None, code="damaged"), Comparable.IN_PART),
+        (row(pdq=None, kind="video", frames=9), Comparable.IN_PART),
+        (row(pdq=None, kind="archive", members=2), Comparable.WHOLE),  # its members have their own
+        (row(pdq=None, verdict="skipped"), Comparable.IN_PART),
+        (row(pdq=None, sha256=None, code="read_error"), Comparable.NOTHING),
     ],
 )
 def test_how_much_of_an_item_is_in_its_row(one, kept):
-    assert kept_in(one) is kept
+    assert comparable_by(one) is kept
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
