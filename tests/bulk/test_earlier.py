@@ -90,6 +90,9 @@ def test_a_request_narrows_and_a_list_says_how_near():
 def test_a_list_to_ignore_explains_what_is_near():
     assert verdict(row(), matcher(near(9), near(4))) is None
     assert verdict(row(), matcher(near(4), near(9))) is Verdict.SIMILAR
+    flat = row(pdq_quality=3)
+    assert verdict(flat, matcher(near(0), near(0))) is None
+    assert verdict(flat, matcher(near(0), near(0), confirmed=True)) is Verdict.SIMILAR
 
 
 def test_an_unreadable_row_is_known_by_its_bytes():
