@@ -1,7 +1,6 @@
 """`safelight match`: bare hashes against hash lists."""
 
 import sys
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Annotated, Any
@@ -9,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from safelight.cli.match_lines import SAID, answer_lines, match_row
+from safelight.cli.match_notes import MatchNotes
 from safelight.cli.options import (
     AlgorithmOption,
     HashesOption,
@@ -17,7 +17,7 @@ from safelight.cli.options import (
     RadiusOption,
 )
 from safelight.cli.output import Output, OutputOption, emit, print_table, say
-from safelight.cli.work import flood_guard, load_matcher, note_matches
+from safelight.cli.work import flood_guard, load_matcher
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import parse_hash
 from safelight.errors import BadInput
@@ -103,7 +103,7 @@ def _match_input(
     settings: Settings, sources: Sources, policy: MatchPolicy, output: Output, *, follow: bool
 ) -> int:
     if not follow:
-        loaded = load_matcher(settings, sources, policy)
+        loaded = load_matcher(settings, sources, policy, with_past=True)
         guard = None if sources.hashes else flood_guard(settings, loaded)  # a file has no past
         return match_input(settings, policy, guard, lambda: loaded.matcher, output)
     if sources.hashes:
@@ -134,11 +134,7 @@ def match_input(
         matched = (match.entry for name in ("matches", "observed") for match in parts[name])
         return match_row(text, parts), frozenset(matched)
 
-    def note(counts: Counter[int]) -> None:
-        if guard is not None:
-            note_matches(settings, counts, guard)
-
-    return answer_lines(sys.stdin.fileno(), answer, output, note)
+    return answer_lines(sys.stdin.fileno(), answer, output, MatchNotes(settings, guard))
 
 
 def _parts(
