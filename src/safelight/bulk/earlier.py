@@ -11,7 +11,6 @@ from enum import Enum
 from typing import Any
 
 from safelight.bulk.rows import is_skipped
-from safelight.matching.flood import FloodGuard
 from safelight.matching.rules import Hit, MatchPolicy, current, judge
 from safelight.matching.step import Matcher
 from safelight.model import (
@@ -52,7 +51,6 @@ def new_matches(
     policy: MatchPolicy,
     *,
     now: datetime,
-    guard: FloodGuard | None = None,
 ) -> Answer | None:
     """What the hashes in the row match that it does not tell yet; None if there is nothing."""
     told = {(match["list"], match["entry"]) for match in row["matches"]}
@@ -62,9 +60,7 @@ def new_matches(
         if (hit.match.list_name, hit.match.entry) not in told
     ]
     answer = judge(_examined(row), hits, policy, matcher.lists)
-    if answer.verdict not in FOUND:
-        return None
-    return answer if guard is None else guard.look(answer)
+    return answer if answer.verdict in FOUND else None
 
 
 def rematched_row(row: Row, answer: Answer, source: Mapping[str, Any]) -> Row:

@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -27,7 +26,7 @@ from safelight.cli.output import Output, OutputOption, count_of, emit, say
 from safelight.cli.progress import SECONDS_BETWEEN_LINES, SECONDS_TO_FIRST_LINE
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_what_now
-from safelight.cli.work import flood_guard, load_matcher, note_matches, private_home
+from safelight.cli.work import load_matcher, private_home
 from safelight.clock import utc_now
 from safelight.errors import BadInput
 from safelight.files import show_path
@@ -46,7 +45,8 @@ result. The media is not touched, and nothing is kept that was not kept. A row h
 its file and the PDQ hash of a picture's first frame, upright: turned and mirrored forms, further
 frames and those of videos are not looked for. Scan again to cover them.
 
-Written is a row for everything that matches now and did not; rematch_of says where it stood.
+Written is a row for everything that matches now and did not; rematch_of says where it stood. Such
+matches are not of today: they are not counted in list stats, mark no flood and raise no alarm.
 
 Exit code: 1 when something was found; 0 when nothing was and every row could be compared; 2 on an
 error, or when nothing was found but not every row could be compared."""
@@ -113,9 +113,6 @@ class _Rematch:
     ) -> None:
         self._settings, self._state, self._loaded = settings, state, loaded
         self._output = output
-        from_lists = not state.request.sources.hashes
-        self._guard = flood_guard(settings, loaded) if from_lists else None
-        self._matched: Counter[int] = Counter()
         self._table = FoundTable()
         self._line = _Line(len(state.request.files))
 
@@ -131,8 +128,6 @@ class _Rematch:
                         break
             finally:
                 self._line.end()
-                if self._guard is not None:
-                    note_matches(self._settings, self._matched, self._guard)
             state.progress.ended = not stop
         return self._end(stop)
 
@@ -142,11 +137,8 @@ class _Rematch:
         state.progress.compared += kept is not Comparable.NOTHING
         state.progress.in_part += kept is Comparable.IN_PART
         state.progress.unchecked += kept is Comparable.NOTHING
-        answer = new_matches(
-            row, self._loaded.matcher, state.request.policy, now=utc_now(), guard=self._guard
-        )
+        answer = new_matches(row, self._loaded.matcher, state.request.policy, now=utc_now())
         if answer is not None:
-            self._matched.update({match.entry for match in answer.matches})
             source = {"file": state.request.files[place.file], "row": place.rows}
             new = rematched_row(row, answer, source)
             state.write(new)
