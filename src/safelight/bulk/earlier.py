@@ -1,7 +1,8 @@
 """Rows that an earlier scan wrote, and what the hashes in them match now. No media is touched.
 
-A row holds the digests of its file and, of a picture, the PDQ hash of the first frame, upright. Its
-turned and mirrored forms, further frames and those of videos are not in it.
+A row holds the digests of its file (earlier versions wrote SHA-256 alone) and, of a picture, the
+PDQ hash of the first frame, upright. Its turned and mirrored forms, further frames and those of
+videos are not in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,16 +34,22 @@ class Comparable(Enum):
     """How much of its item a row can still be compared by."""
 
     WHOLE = "whole"  # all that a scan compares of it, but for turned forms and further frames
-    IN_PART = "in_part"  # its bytes only: no hash of what it shows is in the row
+    IN_PART = "in_part"  # the row lacks a digest, or a hash of what the item shows
     NOTHING = "nothing"
 
 
-def comparable_by(row: Row) -> Comparable:
-    """What is kept of an item in its row."""
+def comparable_by(row: Row, digests: Sequence[Algorithm]) -> Comparable:
+    """What is kept of an item in its row, for lists that hold these digests."""
     if not any(row.get(one) for one in FILE_DIGESTS) and not row.get("pdq"):
         return Comparable.NOTHING
     shows = row.get("pdq") is not None or "members" in row
-    return Comparable.WHOLE if shows and not is_skipped(row) else Comparable.IN_PART
+    whole = shows and not is_skipped(row) and not digests_not_in(row, digests)
+    return Comparable.WHOLE if whole else Comparable.IN_PART
+
+
+def digests_not_in(row: Row, digests: Sequence[Algorithm]) -> list[Algorithm]:
+    """Those of the digests that the row does not hold."""
+    return [one for one in digests if not row.get(one)]
 
 
 def new_matches(

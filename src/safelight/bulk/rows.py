@@ -12,6 +12,7 @@ from safelight.matching.rules import PARTIAL, fully_checked
 from safelight.model import (
     Answer,
     Container,
+    Digests,
     Examined,
     ImageHashes,
     Item,
@@ -81,7 +82,7 @@ def scan_row(
     row: dict[str, Any] = {
         **path_fields(path),
         **derivation_fields(members),
-        "sha256": examined.digests.sha256 if examined.digests else None,
+        **_digest_fields(examined.digests),
         "kind": examined.kind,
         "format": examined.format,
         "verdict": answer.verdict.value,
@@ -98,6 +99,11 @@ def scan_row(
     if inside is not None:
         row["inside"] = inside
     return row | _facts(examined) | dict(more or {})
+
+
+def _digest_fields(digests: Digests | None) -> dict[str, str | None]:
+    """The digests of the bytes; null where those could not be read."""
+    return {name: getattr(digests, name, None) for name in ("md5", "sha1", "sha256")}
 
 
 def _facts(examined: Examined) -> dict[str, Any]:
@@ -123,14 +129,13 @@ def _facts(examined: Examined) -> dict[str, Any]:
 def exhibit_fields(exhibit: str, answer: Answer, stamp: Stamp | None) -> dict[str, Any]:
     """What a row tells of an exhibit's item, for those it is handed on to.
 
-    `exhibit`, the further digests, `size`, and `times` of what is a file.
+    `exhibit`, `size`, and `times` of what is a file.
     """
     digests = answer.examined.digests
     told: dict[str, Any] = {"size": digests.size if digests else None}
     if stamp is not None:
         told = stamp.to_json()
-    named = {name: getattr(digests, name, None) for name in ("md5", "sha1")}
-    return {"exhibit": exhibit, **named, **told}
+    return {"exhibit": exhibit, **told}
 
 
 def hash_row(path: bytes, item: Item) -> dict[str, Any]:
@@ -138,13 +143,7 @@ def hash_row(path: bytes, item: Item) -> dict[str, Any]:
     examined = item.examined
     digests = examined.digests
     row: dict[str, Any] = {**path_fields(path), **derivation_fields(item.members)}
-    row |= {
-        "md5": digests.md5 if digests else None,
-        "sha1": digests.sha1 if digests else None,
-        "sha256": digests.sha256 if digests else None,
-        "kind": examined.kind,
-        "format": examined.format,
-    }
+    row |= {**_digest_fields(digests), "kind": examined.kind, "format": examined.format}
     if isinstance(examined, ImageHashes):
         return row | _image_fields(examined)
     row |= dict.fromkeys(("width", "height", "pdq", "pdq_quality", "dihedral"))

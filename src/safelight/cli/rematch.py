@@ -9,7 +9,13 @@ from typing import Annotated
 
 import typer
 
-from safelight.bulk.earlier import Comparable, comparable_by, new_matches, rematched_row
+from safelight.bulk.earlier import (
+    Comparable,
+    comparable_by,
+    digests_not_in,
+    new_matches,
+    rematched_row,
+)
 from safelight.bulk.earlier_files import Place, Row, results_files, rows_from
 from safelight.bulk.ordered import Stop
 from safelight.bulk.rematch_state import RematchRequest, RematchState, stamp_of
@@ -43,7 +49,8 @@ Examples:
 RESULTS are files that safelight scan wrote, JSON Lines or Parquet, or the folder of a data set's
 result. The media is not touched, and nothing is kept that was not kept. A row holds the digests of
 its file and the PDQ hash of a picture's first frame, upright: turned and mirrored forms, further
-frames and those of videos are not looked for. Scan again to cover them.
+frames and those of videos are not looked for. Scan again to cover them. A row that lacks a digest
+that the lists hold is compared in part, and that is told.
 
 Written is a row for everything that matches now and did not; rematch_of says where it stood. Such
 matches are not of today: they are not counted in list stats, mark no flood and raise no alarm.
@@ -133,9 +140,12 @@ class _Rematch:
 
     def _compare(self, row: Row, place: Place) -> None:
         state = self._state
-        kept = comparable_by(row)
+        digests = self._loaded.matcher.digests
+        kept = comparable_by(row, digests)
         state.progress.compared += kept is not Comparable.NOTHING
         state.progress.in_part += kept is Comparable.IN_PART
+        if kept is not Comparable.NOTHING:
+            state.progress.note_without(digests_not_in(row, digests))
         state.progress.unchecked += kept is Comparable.NOTHING
         answer = new_matches(row, self._loaded.matcher, state.request.policy, now=utc_now())
         if answer is not None:
@@ -176,8 +186,10 @@ class _Rematch:
         for verdict, number in sorted(progress.found.items()):
             say(f"  {number:>9,}  {verdict} now, and not before")
         if progress.in_part:
-            say(f"  {progress.in_part:>9,}  compared by their bytes only: no hash of what they"
-                " show was kept")  # fmt: skip
+            say(f"  {progress.in_part:>9,}  compared in part: no hash of what they show was kept,"
+                " or not every digest that the lists hold")  # fmt: skip
+        for digest, number in sorted(progress.without.items()):
+            say(f"  {'':>9}    {number:,} × without {digest.upper()}, which the lists hold")
         if progress.unchecked:
             say(f"  {progress.unchecked:>9,}  could not be checked: their rows hold no hash")
         say(f"Rows: {show_path(self._state.request.result)}")

@@ -120,6 +120,11 @@ class Matcher:
         return tuple(one for one in self._state.lists.every if one is not None)
 
     @property
+    def digests(self) -> tuple[Algorithm, ...]:
+        """The digests of files that entries are of."""
+        return tuple(one for one in FILE_DIGESTS if len(self._state.facts_of(one)))
+
+    @property
     def state(self) -> State:
         """Everything as it is now."""
         return self._state

@@ -74,10 +74,10 @@ class _Medium:
 
 
 def _take(found: dict[str, _Medium], row: Row) -> None:
-    if not row.get("md5"):
+    if "exhibit" not in row:
         raise BadInput(
-            "VICS goes by MD5, which only the rows of a scan with --exhibit have: scan again with"
-            " --exhibit ID."
+            "VICS wants sizes and times, which only the rows of a scan with --exhibit have: scan"
+            " again with --exhibit ID."
         )
     found.setdefault(row["sha256"], _Medium(row)).files.append(_file(row))
 
