@@ -11,11 +11,14 @@ from safelight.cli.match_notes import SECONDS_BETWEEN_NOTES, MatchNotes
 from safelight.cli.output import Output
 from safelight.errors import BadHash
 from safelight.files import to_line
+from safelight.model import Match
 
 LONGEST_LINE = 4096  # bytes; the longest hash, in the longest way to write it, has 576
 _BLOCK = 1 << 16
 
 Row = dict[str, Any]
+Reasoned = tuple[Match, str]  # with what makes it one
+Parts = dict[str, tuple[Reasoned, ...]]  # by what they are worth: one of SAID
 # The row of one hash, and the numbers of the entries it matched.
 Answer = Callable[[str], tuple[Row, frozenset[int]]]
 
@@ -67,12 +70,12 @@ class _Lines:
         return EXIT_ERROR if self._bad else int(self._found)
 
 
-def match_row(text: str, parts: dict[str, Any]) -> Row:
+def match_row(text: str, parts: Parts) -> Row:
     """The row of one hash: its matches, and apart from them those that count for nothing."""
     row: Row = {"hash": text}
     for name, matches in parts.items():
         if matches or name == "matches":
-            row[name] = [match.to_json() for match in matches]
+            row[name] = [{**match.to_json(), "reason": reason} for match, reason in matches]
     return row
 
 
@@ -89,7 +92,7 @@ def _as_text(row: Row) -> str:
 
 
 def _told(match: dict[str, Any]) -> Iterator[str]:
-    for name in ("list", "entry", "algorithm", "distance"):
+    for name in ("list", "entry", "algorithm", "distance", "reason"):
         yield str(match[name])
 
 

@@ -84,19 +84,23 @@ class FloodGuard:
     def look(self, answer: Answer) -> Answer:
         """Count the answer; return it with the near matches marked whose entries flood."""
         matches, why = self.mark(answer.matches, answer.observed)
-        return replace(answer, matches=matches, reasons=(*answer.reasons, *why)) if why else answer
+        return (
+            replace(answer, matches=matches, reasons=(*answer.reasons, *why.values()))
+            if why
+            else answer
+        )
 
     def mark(
         self, matches: tuple[Match, ...], observed: tuple[Match, ...]
-    ) -> tuple[tuple[Match, ...], list[str]]:
-        """Count what one item matched; return its matches, marked, and why they are."""
+    ) -> tuple[tuple[Match, ...], dict[int, str]]:
+        """Count what one item matched; return its matches, marked, and why, by entry."""
         if not matches and not observed:
-            return matches, []
+            return matches, {}
         with self._lock:
             self._counted.update({(one.entry, _kind(one)) for one in (*matches, *observed)})
             floods = dict.fromkeys(filter(None, map(self._flood_of, matches)))
             near = {flood.entry: flood for flood in floods if flood.kind == "near"}
-            why = [self._why(flood) for flood in near.values()]
+            why = {entry: self._why(flood) for entry, flood in near.items()}
         marked = tuple(
             replace(one, flood=True) if one.entry in near and not one.known else one
             for one in matches

@@ -378,15 +378,21 @@ def judge(
 
 
 def _reasons(weighed: Weighed) -> Iterator[str]:
-    yield from map(_reason, weighed.counting)
+    yield from map(reason_of, weighed.counting)
     if not any(hit.is_known for hit in weighed.counting):
         files = (hit for hit in weighed.ignoring if hit.match.algorithm not in PERCEPTUAL)
         yield from (reasons.on_ignore_list(hit.match) for hit in files)
     for hit, by in weighed.suppressed:
-        yield f"ignored_near: {_reason(hit)}; {reasons.explained(by.match)}"
+        yield ignored_reason(hit, by)
 
 
-def _reason(hit: Hit) -> str:
+def ignored_reason(hit: Hit, by: Hit) -> str:
+    """Why a hit does not count that another explains."""
+    return f"ignored_near: {reason_of(hit)}; {reasons.explained(by.match)}"
+
+
+def reason_of(hit: Hit) -> str:
+    """What makes the hit one, for a reader."""
     return reasons.why(
         hit.match,
         hit.quality,
