@@ -271,6 +271,15 @@ def test_what_an_exhibit_adds_to_a_row():
     }
 
 
+def test_items_with_suppressed_matches_are_counted():
+    row = {**scan_row(b"a", judge(PICTURE, [], POLICY)), "suppressed": [{}]}
+    tally, more = Tally(), Tally()
+    tally.add(row)
+    more.add(row)
+    more.absorb(tally)
+    assert (more.suppressed, more.to_json()["suppressed"], more.exit_code) == (2, 2, 0)
+
+
 def test_items_on_observed_lists_are_counted_apart():
     answer = judge(PICTURE, [replace(NEAR, standing=Standing.OBSERVED)], POLICY)
     seen, plain = scan_row(b"a", answer), scan_row(b"b", judge(PICTURE, [], POLICY))

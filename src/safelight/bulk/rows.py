@@ -195,6 +195,7 @@ class Tally:
     in_part: Counter[str] = field(default_factory=Counter)  # by flag
     partly_checked: int = 0
     observed: int = 0  # items that match lists in observe mode, whatever their verdict
+    suppressed: int = 0  # items of which a list to ignore explains a near match
     files: int = 0  # items inside of files are not among them
 
     def add(self, row: dict[str, Any]) -> None:
@@ -202,6 +203,7 @@ class Tally:
         self.verdicts[row["verdict"]] += 1
         self.files += not is_member(row)
         self.observed += bool(row.get("observed"))
+        self.suppressed += bool(row.get("suppressed"))
         if "code" in row:
             self.not_checked[row["code"]] += 1
         elif is_unchecked(row):
@@ -215,6 +217,7 @@ class Tally:
         self.in_part += other.in_part
         self.partly_checked += other.partly_checked
         self.observed += other.observed
+        self.suppressed += other.suppressed
         self.files += other.files
 
     @property
@@ -253,4 +256,5 @@ class Tally:
             "not_checked": dict(sorted(self.not_checked.items())),
             "partly_checked": self.partly_checked,
             "observed": self.observed,
+            "suppressed": self.suppressed,
         }
