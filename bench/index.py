@@ -1,5 +1,6 @@
 """Search of 256-bit hashes: ours against faiss, threatexchange and usearch, in the same process.
 
+    make env-dev                                            # brings the peers
     python bench/index.py                                   # 10^5 and 10^6, all peers
     python bench/index.py --sizes 10000000 --peers "faiss flat" --rounds 3
     python bench/index.py --kinds photographs lopsided --json found.json
@@ -7,8 +8,9 @@
 One thread each. Half of the queries are random, half lie 0 to `radius` bits from a listed hash. The
 peers are asked in turns with ours; a ratio is the median over rounds, with its extremes. Before
 anything is timed every index must give the same ids and distances as ours (usearch, which knows no
-radius, is only timed). `photographs` are hashes of pieces of scikit-image's photographs; in
-`lopsided` sets one hash in ten is the same as another or within three bits of it.
+radius, is only timed). `photographs` are hashes of pieces of scikit-image's photographs, and the
+queries are of pieces that were edited (saved as JPEG, made smaller, brighter, cut); in `lopsided`
+sets one hash in ten is the same as another or within three bits of it.
 """
 
 import argparse
@@ -22,7 +24,7 @@ import faiss
 import numpy as np
 import psutil
 
-from index_parts.hashes import KINDS, Hashes, queries_for
+from index_parts.hashes import KINDS, Hashes, edited_photographs, queries_for
 from index_parts.peers import PEERS, Index, Safelight
 from index_parts.timing import Timed, compare
 from safelight.kernel import isa
@@ -49,6 +51,7 @@ def main() -> None:
 def measure(kind: str, size: int, arguments: argparse.Namespace) -> list[dict[str, Any]]:
     """Everything about one set of hashes."""
     hashes = KINDS[kind](size, size)
+    queries = make_queries(kind, hashes, arguments.radius)
     ours, row = build(Safelight, kind, hashes)
     rows = [row]
     peers = []
@@ -58,12 +61,18 @@ def measure(kind: str, size: int, arguments: argparse.Namespace) -> list[dict[st
         peer, row = build(PEERS[name], kind, hashes)
         peers.append(peer)
         rows.append(row)
-    queries = queries_for(hashes, max(BATCHES), arguments.radius, seed=size + 1)
     for peer in peers:
         check_same(ours, peer, queries[:CHECKED], arguments.radius)
     for batch in arguments.batches:
         rows += search(ours, peers, queries, batch, kind, arguments)
     return rows
+
+
+def make_queries(kind: str, hashes: Hashes, radius: int) -> Hashes:
+    """Queries of which at least half are near something that is listed."""
+    if kind == "photographs":
+        return edited_photographs(hashes, max(BATCHES), seed=len(hashes) + 1)
+    return queries_for(hashes, max(BATCHES), radius, seed=len(hashes) + 1)
 
 
 def build(make: Any, kind: str, hashes: Hashes) -> tuple[Index, dict[str, Any]]:

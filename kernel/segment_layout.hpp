@@ -14,7 +14,8 @@
 //
 //     offsets        u32[65537]             place of the first row of each bucket, and `rows`
 //     bucket rows    u32[rows]              the rows, bucket after bucket, ascending in each
-//     sketches       u16[rows]              the next slot of these rows (slot 0 after the last)
+//     sketches       u16[rows + 32]         the next slot of these rows (slot 0 after the last);
+//                                           then zeros, so that whole registers can be read
 //
 // Nothing is assumed of the content of a file: whoever reads a row, a place or a position from
 // these sections checks it before using it.
@@ -32,7 +33,7 @@ static_assert(std::endian::native == std::endian::little);
 
 // From so many rows on a segment has tables, whose 4 MB of offsets are the same for any number of
 // rows. At this number a search within 31 bits takes 2.7 microseconds by tables, 9 by reading all
-// rows, and 2.6 by the 96-bit screen of a FlatIndex.
+// rows, and 2.6 by the 96-bit screen of the delta.
 inline constexpr std::size_t kRingLeast = 8192;
 inline constexpr unsigned kSlots = 16;
 inline constexpr std::size_t kBuckets = 65536;

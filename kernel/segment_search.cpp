@@ -40,7 +40,10 @@ constexpr double kCachedRows = 131072;
 constexpr Costs kCached = {15, 0.2, 18};
 constexpr Costs kFar = {24, 0.45, 18};
 constexpr double kMany = 0.75;     // of a row, when many are looked up at a time
-constexpr double kScanCost = 1.1;  // a row that is read in passing
+// A row that is read in passing: fetching it, once for all queries that are scanned together, and
+// comparing it with one of them.
+constexpr double kFetchCost = 0.7;
+constexpr double kCompareCost = 1.1;
 // A query that finds more than chance says is given up and scanned once it has cost this share of
 // a scan, and this much more than was expected.
 constexpr double kPatience = 0.5;
@@ -48,6 +51,11 @@ constexpr double kTolerance = 1.25;
 constexpr double kPauseAfter = 2e6;
 
 const Costs& costs_for(double rows) { return rows <= kCachedRows ? kCached : kFar; }
+
+// What a scan costs for each row and query, when so many queries share it.
+double scan_cost(std::size_t queries) {
+    return kCompareCost + kFetchCost / static_cast<double>(queries);
+}
 
 // ---- Which buckets a radius needs ----
 
@@ -410,7 +418,7 @@ public:
         }
         if (queries.empty()) return;
         double since_pause = 0;
-        const double tile_cost = static_cast<double>(queries.size() * kTileRows) * kScanCost;
+        const double tile_cost = kTileRows * scan_cost(queries.size()) * static_cast<double>(queries.size());
         for (std::size_t row = 0; row < segment_.counts.rows; row += kTileRows) {
             for (const std::uint32_t query : queries) scan_tile(row, query);
             since_pause += tile_cost;
@@ -443,13 +451,16 @@ private:
     hamming::Hit near_[kTileRows];
 };
 
-// What a query may cost by tables before it is left to the scan; 0 when tables are not to be used.
-double most_cost_by_tables(const SegmentView& segment, const Plan& plan, Way way) {
+// What each of so many queries may cost by tables before it is left to the scan; 0 when tables are
+// not to be used.
+double most_cost_by_tables(const SegmentView& segment, const Plan& plan, std::size_t queries,
+                           Way way) {
     if (way == Way::scan || !segment.has_tables() || !plan.possible()) return 0;
     if (way == Way::tables) return std::numeric_limits<double>::infinity();
     const auto rows = static_cast<double>(segment.counts.rows);
-    const double scan = rows * kScanCost, expected = plan.cost(rows);
-    return expected < scan ? std::max(kTolerance * expected, kPatience * scan) : 0;
+    const double expected = plan.cost(rows);
+    if (expected >= rows * scan_cost(queries)) return 0;
+    return std::max(kTolerance * expected, kPatience * rows * kCompareCost);
 }
 
 // Puts the hits from `begin` on in order of their queries.
@@ -472,7 +483,7 @@ void search_segment(const SegmentView& segment, std::span<const std::uint8_t> qu
     std::vector<Asked> asked = ask(queries);
     const std::size_t begin = hits.size();
     const Plan plan(radius);
-    const double most_cost = most_cost_by_tables(segment, plan, way);
+    const double most_cost = most_cost_by_tables(segment, plan, asked.size(), way);
     if (most_cost > 0) {
         RingSearch(segment, plan, radius, isa, most_cost, asked, hits, pause).run();
     } else {

@@ -1,10 +1,13 @@
 """Hashes to search: random ones, those of pieces of ordinary photographs, and lopsided sets."""
 
-from collections.abc import Callable
+import io
+from collections.abc import Callable, Iterator
+from itertools import islice
 
 import numpy as np
 import skimage
 from numpy.typing import NDArray
+from PIL import Image
 
 from safelight.kernel import pdq_from_gray
 
@@ -27,15 +30,10 @@ def photographs(count: int, seed: int) -> Hashes:
 
     Pieces overlap, so that many hashes are near each other, as copies of pictures are.
     """
-    rng = np.random.default_rng(seed)
-    planes = [_grey(getattr(skimage.data, name)()) for name in PHOTOGRAPHS]
     hashes = np.empty((count, 32), np.uint8)
-    done = 0
-    while done < count:
-        pdq = pdq_from_gray(_piece(planes[rng.integers(len(planes))], rng))
-        if pdq.quality >= GOOD_QUALITY:
-            hashes[done] = pdq.dihedral[rng.integers(8)]
-            done += 1
+    pieces = _pieces(np.random.default_rng(seed))
+    for number, (plane, turn) in enumerate(islice(pieces, count)):
+        hashes[number] = _turned_hash(plane, turn)
     return hashes
 
 
@@ -72,6 +70,58 @@ def queries_for(hashes: Hashes, count: int, radius: int, seed: int) -> Hashes:
         bits = number * radius // max(count - 1, 1)
         queries[number] = flipped(hashes[rng.integers(len(hashes))], bits, rng)
     return queries
+
+
+def edited_photographs(hashes: Hashes, count: int, seed: int) -> Hashes:
+    """Hashes of edited pieces, whose originals take the places of some of `hashes`.
+
+    In turn a piece is saved as a JPEG of quality 40, made half as large, made brighter, or cut a
+    little; every fifth query is that of a piece that is not listed.
+    """
+    rng = np.random.default_rng(seed)
+    queries, places = np.empty((count, 32), np.uint8), rng.permutation(len(hashes))
+    for number, (piece, turn) in enumerate(islice(_pieces(rng), count)):
+        plane = piece
+        if number % 5 < len(EDITS):
+            hashes[places[number]] = _turned_hash(piece, turn)
+            plane = EDITS[number % 5](piece)
+        queries[number] = _turned_hash(plane, turn)
+    return queries
+
+
+def _as_jpeg(plane: Hashes) -> Hashes:
+    file = io.BytesIO()
+    Image.fromarray(plane).save(file, "JPEG", quality=40)
+    return np.array(Image.open(file))
+
+
+def _half_as_large(plane: Hashes) -> Hashes:
+    height, width = plane.shape
+    return np.array(Image.fromarray(plane).resize((width // 2, height // 2)))
+
+
+def _brighter(plane: Hashes) -> Hashes:
+    return np.minimum(plane.astype(np.int64) * 5 // 4, 255).astype(np.uint8)
+
+
+def _cut(plane: Hashes) -> Hashes:
+    return np.ascontiguousarray(plane[1:-1, 1:-1])
+
+
+EDITS = (_as_jpeg, _half_as_large, _brighter, _cut)
+
+
+def _pieces(rng: np.random.Generator) -> Iterator[tuple[Hashes, int]]:
+    """Pieces whose hashes say enough, without end, each with one of the eight orientations."""
+    planes = [_grey(getattr(skimage.data, name)()) for name in PHOTOGRAPHS]
+    while True:
+        plane = _piece(planes[rng.integers(len(planes))], rng)
+        if pdq_from_gray(plane).quality >= GOOD_QUALITY:
+            yield plane, int(rng.integers(8))
+
+
+def _turned_hash(plane: Hashes, turn: int) -> Hashes:
+    return pdq_from_gray(plane).dihedral[turn]
 
 
 def _grey(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
