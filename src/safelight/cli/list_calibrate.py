@@ -13,12 +13,11 @@ import typer
 
 from safelight.cli.list_common import Name, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.cli.progress_line import SECONDS_BETWEEN_LINES
 from safelight.connectors.hash_files import read_hash_file
 from safelight.errors import BadInput
 from safelight.model import MAX_RADIUS, PDQ_BYTES, Algorithm, RejectedRow
 from safelight.store import calibrate, lists
-
-_SECONDS_BETWEEN_LINES = 30.0
 
 
 def command(
@@ -97,7 +96,7 @@ class _Progress:
 
     def __init__(self, total: int) -> None:
         self._total = total
-        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
         self._bar: Any = _bar() if sys.stderr.isatty() else None
         self._task = self._bar.add_task("comparing", total=total) if self._bar else None
 
@@ -119,7 +118,7 @@ class _Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=compared)
         elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
             say(f"Compared {compared:,} of {self._total:,}")
 
 

@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +28,7 @@ from safelight.cli.options import (
     RadiusOption,
 )
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
-from safelight.cli.progress import SECONDS_BETWEEN_LINES, SECONDS_TO_FIRST_LINE
+from safelight.cli.progress_line import Line
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_what_now
 from safelight.cli.work import load_matcher, private_home
@@ -121,7 +120,7 @@ class _Rematch:
         self._settings, self._state, self._loaded = settings, state, loaded
         self._output = output
         self._table = FoundTable()
-        self._line = _Line(len(state.request.files))
+        self._progress = _Progress(len(state.request.files))
 
     def run(self) -> int:
         """Compare the rows that were not compared yet; return the exit code."""
@@ -134,7 +133,7 @@ class _Rematch:
                     if stop:
                         break
             finally:
-                self._line.end()
+                self._progress.end()
             state.progress.ended = not stop
         return self._end(stop)
 
@@ -156,7 +155,7 @@ class _Rematch:
             if self._output is Output.JSON:
                 emit(new)
         state.done(place)
-        self._line.show(place, sum(state.progress.found.values()))
+        self._progress.show(place, sum(state.progress.found.values()))
 
     def _end(self, stop: Stop) -> int:
         self._report()
@@ -208,31 +207,24 @@ class _Rematch:
         os._exit(self._exit_code(complete=False))
 
 
-class _Line:
-    """How far it is, on stderr: always the last line at a terminal, one now and then in a pipe."""
+class _Progress:
+    """How far it is, on stderr."""
 
     def __init__(self, files: int) -> None:
         self._files = max(1, files)
         self._began = time.monotonic()
-        self._is_terminal = sys.stderr.isatty()
-        self._next = self._began + (0.2 if self._is_terminal else SECONDS_TO_FIRST_LINE)
+        self._line = Line()
         self._rows = 0
 
     def show(self, place: Place, found: int) -> None:
         """Tell where it stands, if it is time to."""
         self._rows += 1
-        now = time.monotonic()
-        if now < self._next:
+        if not self._line.is_due():
             return
-        self._next = now + (0.2 if self._is_terminal else SECONDS_BETWEEN_LINES)
         share = (place.file + place.share) / self._files
-        rate = self._rows / (now - self._began)
-        line = f"{100 * share:.0f} %, {rate:,.0f} rows/s, {found:,} found"
-        with suppress(OSError):
-            sys.stderr.write(f"\r\x1b[K{line}" if self._is_terminal else f"{line}\n")
-            sys.stderr.flush()
+        rate = self._rows / max(0.001, time.monotonic() - self._began)
+        self._line.show(f"{100 * share:.0f} %, {rate:,.0f} rows/s, {found:,} found")
 
     def end(self) -> None:
         """Leave the terminal as it was."""
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
+        self._line.end()
