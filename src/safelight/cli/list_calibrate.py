@@ -13,13 +13,12 @@ import typer
 
 from safelight.cli.list_common import Name, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.cli.progress_line import SECONDS_BETWEEN_LINES
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import read_hash_file
 from safelight.errors import BadInput
 from safelight.model import MAX_RADIUS, PDQ_BYTES, Algorithm, RejectedRow
 from safelight.store import calibrate, lists
-
-_SECONDS_BETWEEN_LINES = 30.0
 
 
 def command(
@@ -103,7 +102,7 @@ class _Progress:
     """Shows how many entries are compared: a bar, or in a pipe a line now and then."""
 
     def __init__(self) -> None:
-        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
         self._bar: Any = _bar() if sys.stderr.isatty() else None
         self._task = self._bar.add_task("comparing", total=None) if self._bar else None
 
@@ -125,7 +124,7 @@ class _Progress:
         if self._bar is not None:
             self._bar.update(self._task, completed=compared, total=total)
         elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
             say(f"Compared {compared:,} of {total:,}")
 
 

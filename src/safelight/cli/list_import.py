@@ -15,6 +15,7 @@ import typer
 from safelight.app import open_app
 from safelight.cli.list_common import NEVER, Name, end_of
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.cli.progress_line import SECONDS_BETWEEN_LINES
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import Guesses, HashFile, HashFormat, read_hash_file
 from safelight.connectors.hash_vics import UNTOLD, load_categories
@@ -25,7 +26,6 @@ from safelight.settings import Settings, load_settings
 from safelight.store import imports, lists
 
 _STEP = 10_000  # rows between two looks at the clock
-_SECONDS_BETWEEN_LINES = 30.0
 REJECTS_FOLDER = "rejects"
 
 
@@ -216,7 +216,7 @@ class ImportProgress:
         self._bar: Any = None
         self._task: Any = None
         self._began = time.monotonic()
-        self._next_line = self._began + _SECONDS_BETWEEN_LINES
+        self._next_line = self._began + SECONDS_BETWEEN_LINES
 
     def __enter__(self) -> "ImportProgress":
         if sys.stderr.isatty():
@@ -246,7 +246,7 @@ class ImportProgress:
         if self._bar is not None:
             self._bar.update(self._task, completed=self._file.position, rate=rate)
         elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
             percent = 100 * self._file.position // max(1, self._file.size)
             say(f"Reading: {percent} %, {number:,} rows, {rate}")
 

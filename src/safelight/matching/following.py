@@ -221,6 +221,7 @@ def to_match(list_: "HashList") -> MatchList:
         name=list_.name,
         radius=list_.radius,
         min_quality=list_.min_quality,
+        confirmed=list_.meaning == "confirmed_by_source",
         standing=Standing.OBSERVED if list_.state == "observe" else standing,
         until=None if list_.expires_at is None else int(list_.expires_at.timestamp()),
     )

@@ -16,11 +16,17 @@ from safelight.matching.facts import FORGOTTEN, GONE, ClassNames, Facts, Numbers
 from safelight.matching.reach import Lists
 from safelight.matching.rules import Hit, MatchList, MatchPolicy, best_per_entry
 from safelight.matching.tables import Arrived, Asked, DigestTable, PdqTable, Videos
-from safelight.model import Algorithm, EntryArrays, Examined, ImageHashes, VideoHashes
+from safelight.model import (
+    FILE_DIGESTS,
+    PERCEPTUAL,
+    Algorithm,
+    EntryArrays,
+    Examined,
+    ImageHashes,
+    VideoHashes,
+)
 
 _NO_KEYS = np.empty(0, np.int64)
-_DIGESTS = (Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256)  # of a file; others come from sources
-_PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
 
 
 class Table(Protocol):
@@ -125,6 +131,11 @@ class Matcher:
     def lists(self) -> tuple[MatchList, ...]:
         """The lists that are matched."""
         return tuple(one for one in self._state.lists.every if one is not None)
+
+    @property
+    def digests(self) -> tuple[Algorithm, ...]:
+        """The digests of files that entries are of."""
+        return tuple(one for one in FILE_DIGESTS if len(self._state.facts_of(one)))
 
     @property
     def state(self) -> State:
@@ -241,7 +252,7 @@ def _changed(before: State, change: Change, arrived: Mapping[Algorithm, Arrived]
         return table.with_entries(arrived.get(algorithm), np.union1d(change.gone, deleted))
 
     digests = dict(before.digests)
-    for algorithm in arrived.keys() - _PERCEPTUAL:
+    for algorithm in arrived.keys() - PERCEPTUAL:
         digests.setdefault(algorithm, _no_digests(algorithm))
     return State(
         lists=_lists(before.lists, change),
@@ -269,7 +280,7 @@ def _lists(before: Lists, change: Change) -> Lists:
 def _digest_hits(state: State, examined: Examined, asked: Asked) -> Iterator[Hit]:
     if examined.digests is None:
         return
-    for algorithm in _DIGESTS:
+    for algorithm in FILE_DIGESTS:
         value = bytes.fromhex(getattr(examined.digests, algorithm.value))
         yield from _equal(state, algorithm, value, asked)
 

@@ -79,6 +79,7 @@ class Asked:
                 quality=good,
                 standing=Standing.OBSERVED if flags & EntryFlag.OBSERVED else one.standing,
                 near=self.reach.every[list_],
+                confirmed=one.confirmed,
                 exact_only=bool(flags & EntryFlag.EXACT_ONLY),
                 stored=stored,
                 until=_first_end(one.until, until),
