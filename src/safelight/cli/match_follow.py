@@ -51,6 +51,6 @@ class _Telling:
         self._told = problem
         slowed = self._live.slowed
         if slowed and not self._slowed:
-            _warn(f"searches get slower, though none misses anything: {slowed}")
+            warn(f"searches get slower, though none misses anything: {slowed}")
         self._slowed = slowed
         return self._live.matcher
