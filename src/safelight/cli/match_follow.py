@@ -36,7 +36,7 @@ class _Telling:
     """Gives the matcher, and tells once when it cannot follow the lists, and when it can again."""
 
     def __init__(self, live: LiveMatcher) -> None:
-        self._live, self._told = live, ""
+        self._live, self._told, self._slowed = live, "", ""
 
     def matcher(self) -> Matcher:
         """The matcher as it is now."""
@@ -49,4 +49,8 @@ class _Telling:
         elif self._told and not problem:
             say("The hash lists are followed again.")
         self._told = problem
+        slowed = self._live.slowed
+        if slowed and not self._slowed:
+            warn(f"searches get slower, though none misses anything: {slowed}")
+        self._slowed = slowed
         return self._live.matcher

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -27,6 +27,20 @@ from safelight.model import (
 )
 
 _NO_KEYS = np.empty(0, np.int64)
+
+
+class Table(Protocol):
+    """The entries of one algorithm. Never changed: `with_entries` gives another."""
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the entries."""
+
+    def with_entries(self, arrived: Arrived | None, gone_keys: Numbers) -> Self:
+        """With these entries, in the place of what they were, and without those that are gone."""
+
+
+_Table = TypeVar("_Table", bound=Table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +115,6 @@ class Matcher:
         """A matcher of what was kept."""
         new = cls.__new__(cls)
         new._begin(state, names)
-        new._to_forget = [part.keys[part.lists == GONE] for part in state.pdq.facts.parts]
         return new
 
     def _begin(self, state: State, names: ClassNames) -> None:
@@ -234,7 +247,7 @@ def _nothing() -> State:
 def _changed(before: State, change: Change, arrived: Mapping[Algorithm, Arrived]) -> State:
     """The state after a change; the index of PDQ is still to be filled."""
 
-    def after(table: Any, algorithm: Algorithm) -> Any:
+    def after(table: _Table, algorithm: Algorithm) -> _Table:
         deleted = table.facts.keys_of_lists(change.deleted)
         return table.with_entries(arrived.get(algorithm), np.union1d(change.gone, deleted))
 
