@@ -29,6 +29,7 @@ from safelight.files import (
     disk_errors,
     make_private_folder,
     new_private_file,
+    open_file,
     replace_private,
     show_path,
 )
@@ -64,7 +65,7 @@ def map_array(path: Path) -> npt.NDArray[Any]:
 def checksum(path: Path) -> tuple[int, int]:
     """The size of a file in bytes and its CRC-32."""
     size, crc = 0, 0
-    with disk_errors(path), path.open("rb") as file:
+    with disk_errors(path), open_file(path) as file:
         while piece := file.read(_PIECE):
             size, crc = size + len(piece), zlib.crc32(piece, crc)
     return size, crc
@@ -101,7 +102,8 @@ class Generation:
 def read_current(folder: Path) -> Generation | None:
     """The generation that counts, if there is one; CorruptFile where it is not whole."""
     try:
-        name = (folder / CURRENT).read_text(encoding="ascii").strip()
+        with open_file(folder / CURRENT) as file:
+            name = file.read().decode("ascii").strip()
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as exc:
@@ -122,7 +124,7 @@ def read_current(folder: Path) -> Generation | None:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     """ValueError where it is damaged or of another form."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         line, _, crc = file.read(_LARGEST_MANIFEST).partition(b"\n")
     if crc != b"%08x\n" % zlib.crc32(line):
         raise ValueError("the manifest does not match its checksum")
