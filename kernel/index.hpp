@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -81,10 +80,9 @@ private:
     void rest(const char* failure) noexcept;
 
     const Tuning tuning_;
-    ForkMutex writing_;           // one writer at a time
-    ForkMutex merging_;           // one merge at a time
-    mutable std::mutex pointer_;  // guards now_ only, for a moment
-    std::shared_ptr<const Snapshot> now_ = std::make_shared<const Snapshot>();
+    ForkMutex writing_;  // one writer at a time
+    ForkMutex merging_;  // one merge at a time
+    std::shared_ptr<const Snapshot> now_ = std::make_shared<const Snapshot>();  // under now_mutex
 
     ForkMutex thread_mutex_;  // guards the following
     std::unique_ptr<std::thread> thread_;

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <map>
@@ -390,4 +391,33 @@ TEST("a forked child goes on with the index, whatever the parent's threads were 
         waitpid(child, &status, 0);
         CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
     }
+}
+
+TEST("a fork at any moment of a search or a change leaves the child nothing to wait for") {
+    Index index(kSmall);
+    index.add(hashes_of(20, 1), from_to(0, 20), kNoPause);
+    std::atomic<bool> stop = false;
+    std::thread reader([&] {
+        while (!stop) CHECK(index.snapshot()->live() >= 20);
+    });
+    std::thread writer([&] {
+        while (!stop) {
+            index.add(hashes_of(1, 2), Ids{100}, kNoPause);
+            index.remove(Ids{100});
+        }
+    });
+    for (int round = 0; round < 1000; ++round) {
+        const pid_t child = fork();
+        if (child == 0) {
+            alarm(20);
+            index.add(hashes_of(1, 3), Ids{200}, kNoPause);
+            _exit(index.remove(Ids{200}) == 1 && index.snapshot()->live() >= 20 ? 0 : 1);
+        }
+        int status = 0;
+        waitpid(child, &status, 0);
+        CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    stop = true;
+    reader.join();
+    writer.join();
 }

@@ -3,10 +3,11 @@
 import errno
 import json
 import os
+import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from safelight.errors import BadPath, BadSetting, DiskFull
 
@@ -89,6 +90,26 @@ def write_all(fd: int, data: bytes) -> None:
         view = view[os.write(fd, view) :]
 
 
+def check_is_file(fd: int) -> None:
+    """OSError for a folder, a pipe or a device, which may wait for ever or never end."""
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "It is a pipe or a device, not a file")
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open one of our own files to read it. OSError for what is no file; never waits for one."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOCTTY | os.O_NONBLOCK)
+    try:
+        check_is_file(fd)
+    except OSError:
+        os.close(fd)
+        raise
+    return open(fd, "rb")  # noqa: PTH123 - a descriptor
+
+
 def make_private_folder(path: Path) -> None:
     """Make the folder if need be, 0700; folders missing above it are made as usual, 0755.
 
@@ -121,8 +142,12 @@ def to_line(row: dict[str, Any]) -> str:
 
 def show_path(path: bytes | str | Path) -> str:
     """The path for people: on one line, without control characters, whatever the name holds."""
-    text = os.fsencode(path).decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else _escape(char) for char in text)
+    return show_text(os.fsencode(path).decode("utf-8", "replace"))
+
+
+def show_text(untrusted: str) -> str:
+    """The text for people: on one line, with control characters, tabs too, as escapes."""
+    return "".join(char if char.isprintable() else _escape(char) for char in untrusted)
 
 
 def _write_new(path: Path, data: bytes, owner: tuple[int, int] | None) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import shlex
+import signal
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -194,6 +196,42 @@ def test_in_text_there_is_a_line_for_every_match(typed: Run, pdq: str) -> None:
         f" from entry 2 of list known.csv (radius 31)\n{NOWHERE}\tno match\n"
         "xyz\terror (bad_hash): 'xyz' is not a hash: not hexadecimal.\n"
     )
+
+
+def test_in_text_no_input_can_move_the_cursor_or_forge_a_column(typed: Run) -> None:
+    untrusted = f"{NOWHERE}\tno match\r\x1b[2K\x9b1mx"
+    with typed() as process:
+        out, _ = process.communicate(untrusted + "\n")
+    shown = f"{NOWHERE}\\tno match\\r\\x1b[2K\\x9b1"  # its first 80 characters
+    assert out.startswith(f"{shown}\terror (bad_hash): ")
+    assert (out.count("\t"), len(out.splitlines())) == (1, 1)
+    assert not {"\r", "\x1b", "\x9b"} & {*out}
+
+
+def test_ctrl_c_is_told_and_is_not_the_end_of_the_input(typed: Run, pdq: str) -> None:
+    with typed("-o", "json") as process:
+        process.stdin.write(pdq + "\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["matches"]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate()
+    assert (process.returncode, out, err) == (2, "", "Stopped.\n")
+
+
+@pytest.mark.parametrize("redirection", ["<&-", "0>/dev/null"])
+def test_an_input_that_cannot_be_read_is_an_error(
+    command: list[str], environ: dict[str, str], known: Path, redirection: str
+) -> None:
+    call = shlex.join([*command, "match", "-", "--hashes", str(known)])
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{call} {redirection}"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("error (bad_input): standard input cannot be read: ")
 
 
 @pytest.mark.parametrize(("text", "code"), [("", 0), ("\n\n", 0), (NOWHERE, 0)])

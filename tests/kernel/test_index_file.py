@@ -368,6 +368,34 @@ def test_paths_that_cannot_be_used(tmp_path: Path, saved: Path) -> None:
     assert list(tmp_path.iterdir()) == [saved]
 
 
+def test_a_path_may_be_bytes_but_hold_no_zero_byte(saved: Path) -> None:
+    name = os.fsencode(saved)
+    HashIndex.open(name).save(name)
+    HashIndex.verify(name)
+    for bad in (b"a\0b", "a\0b"):
+        for use in (HashIndex().save, HashIndex.open, HashIndex.verify):
+            with pytest.raises(BadPath, match="zero byte"):
+                use(bad)
+
+
+def test_a_pipe_in_the_place_of_a_file_is_named_and_not_waited_for(saved: Path) -> None:
+    pipe = saved.with_name("pipe")
+    os.mkfifo(pipe)
+    os.mkfifo(saved.with_name(".index.tmp"))
+    for read in (HashIndex.open, HashIndex.verify):
+        with pytest.raises(BadPath, match="a pipe or a device, not a file"):
+            read(pipe)
+    with pytest.raises(BadPath, match="cannot be saved as"):
+        HashIndex().save(saved)
+    reader = os.open(saved.with_name(".index.tmp"), os.O_RDONLY | os.O_NONBLOCK)
+    with pytest.raises(BadPath, match="a pipe or a device, not a file"):
+        HashIndex().save(saved)
+    os.close(reader)
+    with pytest.raises(BadPath, match="a pipe or a device, not a file"):
+        HashIndex.open("/dev/zero")
+    assert len(HashIndex.open(saved)) == 100
+
+
 def test_a_link_in_the_place_of_the_temporary_file_is_not_followed(saved: Path) -> None:
     victim = saved.with_name("victim")
     victim.write_text("untouched")

@@ -13,12 +13,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from safelight.errors import BadSetting, DatabaseUnavailable, SafelightError
 from safelight.settings import load_settings
-from safelight.store import lists
+from safelight.store import lists, postgres
+from safelight.store.cluster import Cluster
 from safelight.store.database import Store, open_store
 from safelight.store.postgres import start_server
 from safelight.store.runtime import copy_runtime, find_runtime
@@ -230,6 +232,20 @@ def test_a_locale_that_does_not_exist(new_home: Path, monkeypatch: pytest.Monkey
 def test_a_server_that_cannot_start_says_why(made_home: Path) -> None:
     (made_home / "pg" / "server" / "data" / "postgresql.auto.conf").write_text("nonsense = 1\n")
     with pytest.raises(DatabaseUnavailable, match="stopped while starting"):
+        start_server(made_home)
+
+
+def test_a_server_that_dies_before_its_roles_are_looked_at_is_told(
+    made_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wait = postgres._wait_until_ready
+
+    def wait_and_stop(cluster: Cluster, *more: Any) -> None:
+        wait(cluster, *more)
+        cluster.control("stop", "-m", "immediate", "-w")
+
+    monkeypatch.setattr(postgres, "_wait_until_ready", wait_and_stop)
+    with pytest.raises(DatabaseUnavailable, match="does not answer"):
         start_server(made_home)
 
 

@@ -159,7 +159,8 @@ def _mend_streams() -> None:
     """Replace closed streams, and print what a narrow encoding lacks as escapes."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is None:
-            fd = os.open(os.devnull, os.O_RDWR)
+            # Nobody reads from a closed input: that is an error there, not an input without lines.
+            fd = os.open(os.devnull, os.O_WRONLY)
             if fd != number:
                 os.dup2(fd, number)
                 os.close(fd)

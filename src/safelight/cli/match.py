@@ -50,8 +50,8 @@ the others still are. Such matches are counted as those of scans are; those of h
 arguments are not, and no flood is marked among them: to look something up is not to find it. With
 --follow each line is matched against the lists as they are then, whoever changes them meanwhile.
 
-Exit code: 1 when something matched, 0 when nothing did, 2 on an error, or where a line was no
-hash."""
+Exit code: 1 when something matched, 0 when nothing did, 2 on an error, where a line was no hash,
+or when it was stopped before the end of its input (Ctrl-C)."""
 
 
 def command(

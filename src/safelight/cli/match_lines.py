@@ -9,8 +9,8 @@ from typing import Any
 from safelight.cli import EXIT_ERROR
 from safelight.cli.match_notes import SECONDS_BETWEEN_NOTES, MatchNotes
 from safelight.cli.output import Output
-from safelight.errors import BadHash
-from safelight.files import to_line
+from safelight.errors import BadHash, BadInput
+from safelight.files import show_text, to_line
 from safelight.model import Match
 
 LONGEST_LINE = 4096  # bytes; the longest hash, in the longest way to write it, has 576
@@ -27,14 +27,13 @@ def answer_lines(fd: int, answer: Answer, output: Output, notes: MatchNotes) -> 
     """Answer each line of `fd` on standard output; return the exit code.
 
     What waits is answered together; nothing waits for more. `notes` are told how many lines matched
-    each entry. A line that is no hash is answered with an error.
+    each entry, at Ctrl-C too. A line that is no hash is answered with an error. BadInput where
+    there is no input to read.
     """
     lines = _Lines(answer, output, notes)
     try:
         for block in _blocks(fd, notes.note_if_due):
             _write("".join(map(lines.answered, block)))
-    except KeyboardInterrupt:
-        pass  # whoever typed the lines has ended them
     finally:
         notes.note()
     return lines.exit_code
@@ -82,18 +81,22 @@ def match_row(text: str, parts: Parts) -> Row:
 def _as_text(row: Row) -> str:
     """A line for every match, with tabs; one that says so where there is none."""
     if "error" in row:
-        return f"{row['hash']}\terror ({row['error']['code']}): {row['error']['message']}\n"
+        return (
+            f"{show_text(row['hash'])}\terror ({row['error']['code']}): {row['error']['message']}\n"
+        )
     lines = [
-        "\t".join((row["hash"], *_told(match), SAID[name].strip()))
+        "\t".join((show_text(row["hash"]), *_told(match), SAID[name].strip()))
         for name in SAID
         for match in row.get(name, ())
     ]
-    return "".join(f"{line.rstrip()}\n" for line in lines or [f"{row['hash']}\tno match"])
+    return "".join(
+        f"{line.rstrip()}\n" for line in lines or [f"{show_text(row['hash'])}\tno match"]
+    )
 
 
 def _told(match: dict[str, Any]) -> Iterator[str]:
     for name in ("list", "entry", "algorithm", "distance", "reason"):
-        yield str(match[name])
+        yield show_text(str(match[name]))
 
 
 SAID = {
@@ -112,13 +115,20 @@ def _blocks(fd: int, idle: Callable[[], None]) -> Iterator[list[bytes]]:
         idle()
         if not ready:
             continue
-        data = os.read(fd, _BLOCK)
+        data = _read(fd)
         *lines, rest = (rest + data).split(b"\n")
         rest = rest[: LONGEST_LINE + 1]  # of a line without end its beginning tells that it is bad
         if not data:
             yield [rest]
             return
         yield lines
+
+
+def _read(fd: int) -> bytes:
+    try:
+        return os.read(fd, _BLOCK)
+    except OSError as exc:  # closed, or open to write: that is no end of the hashes
+        raise BadInput(f"standard input cannot be read: {exc.strerror}.") from exc
 
 
 def _write(text: str) -> None:

@@ -205,7 +205,7 @@ class HashIndex:
         """What was saved beside the index in the file that it was opened from; else empty."""
         return self._note
 
-    def save(self, path: str | os.PathLike[str], *, note: bytes = b"") -> None:
+    def save(self, path: index_file.AnyPath, *, note: bytes = b"") -> None:
         """Write the index to a file that only its owner may read (mode 0600).
 
         The file at `path` is replaced in one step once the new one is safely on the disk; until
@@ -229,7 +229,7 @@ class HashIndex:
             raise index_file.damaged(self._file, str(exc)) from exc
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str]) -> "HashIndex":
+    def open(cls, path: index_file.AnyPath) -> "HashIndex":
         """An index over a file that `save` wrote, which is mapped: at once, however large it is.
 
         Processes that open the same file share its memory. The index can be changed: changes live
@@ -244,7 +244,7 @@ class HashIndex:
         """
         new = cls()
         with index_file.opened(path) as (file, contents):
-            new._note, new._file = contents.note, os.fspath(path)
+            new._note, new._file = contents.note, os.fsdecode(path)
             if contents.counts.entries:
                 new._native = cls._mapped(file, contents)
         return new
@@ -260,7 +260,7 @@ class HashIndex:
 
     @staticmethod
     def verify(
-        path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None
+        path: index_file.AnyPath, *, progress: Callable[[int, int], None] | None = None
     ) -> None:
         """Read all of a file that `save` wrote and compare it with its checksums.
 

@@ -24,7 +24,9 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from safelight.errors import BadPath, CorruptFile, DiskFull
-from safelight.files import NO_ROOM, PRIVATE, sync_folder
+from safelight.files import NO_ROOM, PRIVATE, check_is_file, open_file, sync_folder
+
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 MAGIC = b"SLINDEX\n"
 VERSION = 2
@@ -58,12 +60,20 @@ class Contents:
     note: bytes
 
 
+def path_of(path: AnyPath) -> Path:
+    """The path as Python has them. BadPath for one that no file can have."""
+    text = os.fsdecode(path)
+    if "\0" in text:
+        raise BadPath(f"{text!r} holds a zero byte, which no path can. Check the path.")
+    return Path(text)
+
+
 # ---- Writing ----
 
 
-def write(path: str | os.PathLike[str], counts: Counts, body: memoryview, note: bytes) -> None:
+def write(path: AnyPath, counts: Counts, body: memoryview, note: bytes) -> None:
     """Replace the file at `path` by one with this segment and note, in one step."""
-    target = Path(path)
+    target = path_of(path)
     temporary = target.with_name(f".{target.name}.tmp")
     try:
         with _locked(temporary) as file:
@@ -85,10 +95,11 @@ def write(path: str | os.PathLike[str], counts: Counts, body: memoryview, note: 
 
 def _locked(temporary: Path) -> BinaryIO:
     """The temporary file, empty, mode 0600, locked: another save of the same index waits here."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
     while True:
         file = open(os.open(temporary, flags, PRIVATE), "wb")  # noqa: PTH123, SIM115
         try:
+            check_is_file(file.fileno())
             fcntl.flock(file, fcntl.LOCK_EX)
             if _is_still_at(file, temporary):
                 os.fchmod(file.fileno(), PRIVATE)
@@ -141,22 +152,21 @@ def _page(counts: Counts, body_bytes: int, checksums: bytes, note: bytes) -> byt
 
 
 @contextmanager
-def opened(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, Contents]]:
+def opened(path: AnyPath) -> Iterator[tuple[BinaryIO, Contents]]:
     """The file at `path`, open, and what it says of itself.
 
     An OSError of what is done with it is raised as BadPath.
     """
-    name = os.fspath(path)
+    target = path_of(path)
+    name = str(target)
     try:
-        with Path(path).open("rb") as file:
+        with open_file(target) as file:
             yield file, _read_contents(file, name)
     except OSError as exc:
         raise BadPath(f"The index {name!r} cannot be read: {exc.strerror}.") from exc
 
 
-def verify(
-    path: str | os.PathLike[str], *, progress: Callable[[int, int], None] | None = None
-) -> None:
+def verify(path: AnyPath, *, progress: Callable[[int, int], None] | None = None) -> None:
     """Compare every block of the file at `path` with its checksum; see `HashIndex.verify`.
 
     With plain reads, not a mapping: a file that somebody cuts short meanwhile does no harm.
@@ -225,8 +235,9 @@ def _check_kind(page: bytes, name: str) -> None:
         )
 
 
-def damaged(path: str | os.PathLike[str], what: str) -> CorruptFile:
+def damaged(path: AnyPath, what: str) -> CorruptFile:
     """The error for a file of ours whose content is not what was written."""
     return CorruptFile(
-        f"{os.fspath(path)!r} is damaged: {what}. Restore it from a copy, or build the index anew."
+        f"{os.fsdecode(path)!r} is damaged: {what}. "
+        "Restore it from a copy, or build the index anew."
     )

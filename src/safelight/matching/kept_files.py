@@ -33,6 +33,7 @@ from safelight.files import (
     disk_errors,
     make_private_folder,
     new_private_file,
+    open_file,
     replace_private,
     show_path,
 )
@@ -72,7 +73,7 @@ def map_array(path: Path) -> npt.NDArray[Any]:
 def checksum(path: Path) -> tuple[int, int]:
     """The size of a file in bytes and its CRC-32."""
     size, crc = 0, 0
-    with disk_errors(path), path.open("rb") as file:
+    with disk_errors(path), open_file(path) as file:
         while piece := file.read(_PIECE):
             size, crc = size + len(piece), zlib.crc32(piece, crc)
     return size, crc
@@ -168,7 +169,8 @@ _UNUSABLE = (OSError, KeyError, TypeError, ValueError, AttributeError, IndexErro
 
 def _current_name(folder: Path) -> str | None:
     try:
-        name = (folder / CURRENT).read_text(encoding="ascii").strip()
+        with open_file(folder / CURRENT) as file:
+            name = file.read().decode("ascii").strip()
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as exc:
@@ -192,7 +194,7 @@ def _read_generation(generation: Path) -> Generation:
 
 def _read_manifest(path: Path) -> dict[str, Any]:
     """ValueError where it is damaged or of another form."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         line, _, crc = file.read(_LARGEST_MANIFEST).partition(b"\n")
     if crc != b"%08x\n" % zlib.crc32(line):
         raise ValueError("the manifest does not match its checksum")

@@ -23,6 +23,7 @@ from safelight.files import make_private_folder, show_path
 from safelight.store import cluster as clusters
 from safelight.store.account import check_ancestors, check_is_no_login, server_account
 from safelight.store.cluster import Cluster
+from safelight.store.failures import translated
 from safelight.store.runtime import Runtime, copy_runtime, find_runtime
 
 Progress = Callable[[str], None]
@@ -96,7 +97,8 @@ def _start(cluster: Cluster, users: int, progress: Progress) -> EmbeddedServer:
         progress("Making the database (once)")
     clusters.create_cluster(cluster)
     _wait_until_ready(cluster, socket_folder, progress)
-    clusters.create_roles(cluster, socket_folder)
+    with translated():
+        clusters.create_roles(cluster, socket_folder)
     return EmbeddedServer(cluster, socket_folder, users)
 
 
