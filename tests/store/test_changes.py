@@ -2,7 +2,7 @@
 
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -256,6 +256,13 @@ def _waited_for(live: LiveMatcher, number: int, *, hits: int = 1, seconds: float
     return time.monotonic() - began
 
 
+def _until(there: Callable[[], bool], seconds: float = 10.0) -> None:
+    began = time.monotonic()
+    while not there():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.001)
+
+
 def test_a_commit_is_matched_a_moment_later(store: Store) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, NewList(name="one", source="S"))
@@ -346,6 +353,35 @@ def test_named_lists_are_followed_through_a_new_name_and_others_are_not(store: S
         _waited_for(live, 2)
         (hit,) = live.matcher.hash_hits(Algorithm.MD5, _value(1, 16), POLICY)
         assert hit.match.list_name == "new"
+
+
+def test_a_new_list_of_the_name_of_a_deleted_one_is_followed(store: Store) -> None:
+    with store.transaction() as tx:
+        one, other = (lists.create(tx, NewList(name=name, source="S")) for name in ("one", "other"))
+        imports.import_entries(tx, one, [row(Algorithm.MD5, 1)])
+    with LiveMatcher(store, ["one"], every=600) as live:
+        _waited_for(live, 1)
+        with store.transaction() as tx:
+            lists.delete(tx, one)
+            imports.import_entries(tx, other, [row(Algorithm.MD5, 2)])
+        _waited_for(live, 1, hits=0)
+        _until(lambda: bool(live.refused))
+        assert live.refused == (
+            "The list 'one' is gone and no other has its name: nothing of it is matched.",
+        )
+        assert live.problem == ""
+        with store.transaction() as tx:
+            again = lists.create(tx, NewList(name="one", source="S"))
+            imports.import_entries(tx, again, [row(Algorithm.MD5, 3)])
+        _waited_for(live, 3)
+        _waited_for(live, 2, hits=0)
+        _until(lambda: not live.refused)
+        with store.transaction() as tx:  # both at once: never told as gone
+            lists.delete(tx, again)
+            last = lists.create(tx, NewList(name="one", source="S"))
+            imports.import_entries(tx, last, [row(Algorithm.MD5, 4)])
+        _waited_for(live, 4)
+        assert (live.refused, list(live.position)) == ((), [last.id])
 
 
 def test_a_refusal_is_audited_once(store: Store) -> None:
