@@ -3,9 +3,10 @@
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,13 @@ from safelight.matching.live import LiveMatcher
 from safelight.matching.load import Sources, load_lists
 from safelight.matching.rules import Hit, MatchPolicy, current
 from safelight.model import Algorithm, HashRow, VideoFrame, video_value
+from safelight.settings import load_settings
 from safelight.store import calibrate, imports, lists, merge, retract
 from safelight.store.changes import changes_since
-from safelight.store.database import Store
+from safelight.store.database import Store, open_store
+from safelight.store.listen import Listener
 from safelight.store.lists import NewList
+from safelight.store.postgres import start_server
 from safelight.store.transaction import Transaction
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -304,6 +308,34 @@ def test_a_lost_connection_is_made_again_and_nothing_is_missed(store: Store, dat
             _waited_for(live, number)
         time.sleep(0.05)
         assert live.problem == ""
+
+
+def test_after_a_long_outage_it_follows_again_at_once(
+    made_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_server(made_home)
+    settings = {"SAFELIGHT_HOME": str(made_home), "SAFELIGHT_ACTOR": "tester"}
+    with closing(server), closing(open_store(load_settings(settings))) as store:
+        with store.transaction() as tx:
+            one = lists.create(tx, NewList(name="one", source="S"))
+            imports.import_entries(tx, one, [row(Algorithm.MD5, 1)])
+        with LiveMatcher(store, every=600) as live:
+            listen, tried = store.listen, 0
+
+            def counted(channel: str) -> Listener:
+                nonlocal tried
+                tried += 1
+                return listen(channel)
+
+            monkeypatch.setattr(store, "listen", counted)
+            server.cluster.control("stop", "-s", "-m", "fast", "-w", "-t", "60")
+            _until(lambda: tried >= 12, seconds=30)  # with pauses that only double: 40 s
+            assert live.problem
+            _waited_for(live, 1)
+            with closing(start_server(made_home)), store.transaction() as tx:
+                imports.import_entries(tx, one, [row(Algorithm.MD5, 2)])
+            _waited_for(live, 2)
+            _until(lambda: not live.problem)
 
 
 def test_while_the_database_is_away_it_matches_with_what_it_has(

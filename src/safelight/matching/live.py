@@ -6,6 +6,7 @@ anyway every so often, and after every new connection: the lists number their ch
 database is away it matches with what it has, and tells how old that is.
 """
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -16,7 +17,7 @@ from types import TracebackType
 from uuid import UUID
 
 from safelight.clock import utc_now
-from safelight.errors import SafelightError
+from safelight.errors import DatabaseUnavailable, SafelightError
 from safelight.matching.begin import Begun, begin
 from safelight.matching.following import Followed
 from safelight.matching.step import Matcher
@@ -29,7 +30,9 @@ from safelight.store.transaction import Transaction
 LOOKED_EVERY = 30.0  # seconds, though nothing was heard
 KEPT_EVERY = 600.0  # seconds at least, from one look at what is kept on disk to the next
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 15.0  # seconds, between attempts to come by a connection
+_FIRST_PAUSE = 0.02  # seconds, between attempts to follow again; it doubles up to
+_LONGEST_AWAY = 0.5  # while the database is away, since an attempt to connect costs little, or
+_LONGEST_PAUSE = 15.0  # after another fault, when each attempt may read much in vain
 
 
 class LiveMatcher:
@@ -207,17 +210,22 @@ class LiveMatcher:
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
+            longest = _LONGEST_PAUSE
             try:
                 with closing(self._listener or self._store.listen(CHANNEL)) as listener:
                     self._listener = listener
                     self._hear(listener)
+            except DatabaseUnavailable as exc:
+                self._problem, longest = str(exc), _LONGEST_AWAY
             except SafelightError as exc:
                 self._problem = str(exc)
             except Exception as exc:  # noqa: BLE001 - nothing may end this but `close`; it is told
                 self._problem = f"The lists could not be read: {type(exc).__name__}: {exc}"
             self._listener = None
-            self._stopping.wait(self._pause)
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            self._pause = min(self._pause, longest)
+            # Not all followers of a database are to come at the same moments.
+            self._stopping.wait(self._pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            self._pause *= 2
 
     def _hear(self, listener: Listener) -> None:
         """Catch up whenever something is told, and now and then; until stopped or it fails."""
