@@ -406,7 +406,7 @@ TEST("a fork at any moment of a search or a change leaves the child nothing to w
             index.remove(Ids{100});
         }
     });
-    for (int round = 0; round < 1000; ++round) {
+    for (int round = 0; round < 200; ++round) {
         const pid_t child = fork();
         if (child == 0) {
             alarm(20);

@@ -5,6 +5,7 @@ import random
 import shutil
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from datetime import timedelta
 from pathlib import Path
@@ -17,12 +18,12 @@ from test_changes import NOW, Life, answers, row
 
 from safelight import doctor
 from safelight.app import App
-from safelight.errors import CorruptFile, NotPermitted
+from safelight.errors import NotPermitted
 from safelight.kernel.index import HashIndex
 from safelight.matching import begin as beginning
 from safelight.matching import kept, kept_files
 from safelight.matching.begin import Begun, begin
-from safelight.matching.kept import check_kept, keep, kept_folder, open_kept
+from safelight.matching.kept import keep, kept_folder, open_kept
 from safelight.matching.kept_files import CHECKED, CURRENT, MANIFEST, read_current, writing
 from safelight.matching.live import LiveMatcher
 from safelight.matching.load import Loaded, Sources, load_from
@@ -180,7 +181,7 @@ def test_what_is_damaged_is_not_used_and_is_made_anew(
     assert len(told) == (0 if harm is Path.unlink else 1)
 
 
-def test_damage_that_is_found_meanwhile_is_told_and_not_used_again(
+def test_what_was_not_checked_for_long_is_checked_before_it_is_used(
     store: Store, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("safelight.matching.kept.CHECKED_FIRST", 0)
@@ -195,10 +196,11 @@ def test_damage_that_is_found_meanwhile_is_told_and_not_used_again(
     assert told == []  # it was found whole a moment ago, and is not read to the end at each start
     long_ago = time.time() - 25 * 60 * 60
     os.utime(current.path(CHECKED), (long_ago, long_ago))
-    assert _begun(store, tmp_path, told).kept is not None
+    begun = _begun(store, tmp_path, told)
+    assert begun.kept is None
     (text,) = told
-    assert "is not what was written. Matches may have been missed" in text
-    assert _begun(store, tmp_path, told).kept is None
+    assert "is not what was written" in text
+    assert _begun(store, tmp_path, told).kept is not None
 
 
 def test_what_is_of_another_organisation_or_database_is_not_used(
@@ -466,8 +468,11 @@ def test_a_follower_keeps_anew_while_it_follows(
 
 def _until(holds: Callable[[], bool]) -> None:
     began = time.monotonic()
-    while not holds():
-        assert time.monotonic() - began < 20
+    while True:
+        with suppress(FileNotFoundError):  # files that are replaced while they are looked at
+            if holds():
+                return
+        assert time.monotonic() - began < 60
         time.sleep(0.01)
 
 
@@ -481,7 +486,7 @@ def test_of_two_followers_one_keeps(store: Store, tmp_path: Path, told: list[str
     for one in both:
         with store.transaction(snapshot=True) as tx:
             one.followed.take(changes_since(tx, one.followed.place.position, now=NOW))
-        one.settle(tmp_path, now=NOW, tell=told.append, again=True).join()
+        one.settle(tmp_path, now=NOW, tell=told.append).join()
         names.add((_folder(store, tmp_path) / CURRENT).read_text())
         assert not kept.is_worn(one.followed, NOW)
     assert len(names) == 1
@@ -527,28 +532,6 @@ def test_what_is_replaced_while_it_is_opened_is_read_again(
     found = _begun(store, tmp_path, told)
     assert found.kept is not None
     assert found.kept.generation.folder.name not in names
-    assert told == []
-
-
-def test_the_next_generation_is_not_forgotten_for_the_last(
-    store: Store, tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    _filled(store, "one")
-    _begun(store, tmp_path, told)
-    begun = _begun(store, tmp_path, told)
-    assert begun.kept is not None
-    begun.followed.written = None
-    assert keep(_folder(store, tmp_path), begun.organisation, begun.followed, now=NOW)
-    check_kept(begun.kept)  # its files are gone, which is no damage
-
-    def bad(_: object) -> None:
-        raise CorruptFile("bad")
-
-    with monkeypatch.context() as patched:
-        patched.setattr(kept_files.Generation, "check", bad)
-        with pytest.raises(CorruptFile, match="bad"):
-            check_kept(begun.kept)
-    assert _begun(store, tmp_path, told).kept is not None
     assert told == []
 
 

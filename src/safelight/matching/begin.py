@@ -7,13 +7,12 @@ from pathlib import Path
 from threading import Thread
 from uuid import UUID
 
-from safelight.errors import CorruptFile, SafelightError
+from safelight.errors import SafelightError
 from safelight.matching.content import ListContents
 from safelight.matching.following import Followed
 from safelight.matching.kept import (
     LEAST_KEPT,
     Kept,
-    check_kept,
     is_worn,
     keep,
     kept_folder,
@@ -39,17 +38,14 @@ class Begun:
     only: frozenset[UUID] | None  # None: every list
     kept: Kept | None
 
-    def settle(self, home: Path, *, now: datetime, tell: Tell, again: bool = False) -> Thread:
-        """Do in the background what the next start is to find: check, or keep anew.
+    def settle(self, home: Path, *, now: datetime, tell: Tell) -> Thread:
+        """Do in the background what the next start is to find: keep anew, or tidy up.
 
-        `again`: later, while the lists are followed; nothing is checked then. What goes wrong is
-        told, and costs no answer.
+        What goes wrong is told, and costs no answer.
         """
         work: Callable[[Path, datetime], None] = self._tidy
         if self.only is None and is_worn(self.followed, now):
             work = self._keep
-        elif not again and self.kept is not None and not self.kept.is_checked:
-            work = self._check
         folder = kept_folder(home, self.organisation)
 
         def run() -> None:
@@ -58,8 +54,7 @@ class Begun:
             except SafelightError as exc:
                 tell(str(exc))
 
-        # A process waits until all is written, and does not read to the end for its own sake.
-        thread = Thread(target=run, name="safelight-kept", daemon=work == self._check)
+        thread = Thread(target=run, name="safelight-kept")
         thread.start()
         return thread
 
@@ -71,16 +66,6 @@ class Begun:
 
     def _tidy(self, folder: Path, _now: datetime) -> None:
         tidy(folder)
-
-    def _check(self, _folder: Path, now: datetime) -> None:
-        assert self.kept is not None  # noqa: S101 - `settle` has seen to it
-        try:
-            check_kept(self.kept)
-        except CorruptFile as exc:
-            raise CorruptFile(
-                f"{exc} Matches may have been missed since {now.isoformat(timespec='seconds')}: do"
-                " this again. It is read from the database then."
-            ) from exc
 
 
 def begin(

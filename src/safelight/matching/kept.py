@@ -15,7 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
-from safelight.errors import CorruptFile, SafelightError
+from safelight.errors import CorruptFile
 from safelight.files import make_private_folder
 from safelight.kernel.index import HashIndex
 from safelight.matching.content import ListContents
@@ -24,7 +24,6 @@ from safelight.matching.facts import ClassNames, Columns, Facts, Flags, Numbers,
 from safelight.matching.following import Followed, Moment, Place
 from safelight.matching.kept_files import (
     Generation,
-    forget,
     index_note,
     make_current,
     new_generation,
@@ -43,7 +42,7 @@ from safelight.model import Algorithm
 LEAST_KEPT = 100_000
 # What is kept is written anew when more than this share of it has changed.
 WORN_SHARE = 0.05
-# Up to so many bytes are checked before they are used; more only meanwhile, and not again so soon.
+# Every byte is checked before it is used; of more bytes than these, not again so soon.
 CHECKED_FIRST = 256 << 20
 CHECKED_FOR = 24 * 60 * 60.0  # seconds
 # What is gone from the lists is not kept for longer, while anybody begins or follows.
@@ -60,7 +59,6 @@ class Kept:
 
     followed: Followed
     generation: Generation
-    is_checked: bool  # every byte, now or not long ago
 
 
 def kept_folder(home: Path, organisation: UUID) -> Path:
@@ -77,10 +75,9 @@ def _opened(generation: Generation, organisation: UUID) -> Kept:
     facts = generation.facts
     if facts["organisation"] != str(organisation):
         raise ValueError("it is another organisation's")
-    is_checked = generation.checked_since(time.time() - CHECKED_FOR)
-    if generation.bytes <= CHECKED_FIRST:
+    if generation.bytes <= CHECKED_FIRST or not generation.checked_since(time.time() - CHECKED_FOR):
         generation.check()
-        is_checked = True
+        generation.note_checked()
     place = _place_of(facts["place"])
     state = _state_of(generation, place)
     matcher = Matcher.of_state(state, ClassNames(facts["classes"]))
@@ -92,7 +89,6 @@ def _opened(generation: Generation, organisation: UUID) -> Kept:
             written=datetime.fromisoformat(facts["written"]),
         ),
         generation=generation,
-        is_checked=is_checked,
     )
 
 
@@ -272,15 +268,3 @@ def _ids(index: HashIndex) -> Numbers:
 def _write(generation: Path, prefix: str, arrays: dict[str, "np.ndarray[Any, Any]"]) -> None:
     for name, array in arrays.items():
         write_array(generation / f"{prefix}.{name}.npy", array)
-
-
-def check_kept(kept: Kept) -> None:
-    """Read every byte of what is kept; where it is damaged it no longer counts: CorruptFile."""
-    try:
-        kept.generation.check()
-    except SafelightError as exc:
-        if isinstance(exc, CorruptFile) or kept.generation.is_current():
-            forget(kept.generation)
-            raise CorruptFile(str(exc)) from exc
-        return  # it is gone, and the next one has taken its place
-    kept.generation.note_checked()

@@ -262,15 +262,6 @@ def tidy(folder: Path) -> None:
             _remove_others(folder, _current_name(folder))
 
 
-def forget(generation: Generation) -> None:
-    """Let it not count any more, if it does: the next that needs one makes it anew."""
-    folder = generation.folder.parent
-    with writing(folder) as is_ours:  # who writes now puts the next one in its place
-        if is_ours and generation.is_current():
-            with disk_errors(folder):
-                (folder / CURRENT).unlink(missing_ok=True)
-
-
 def discard(folder: Path) -> None:
     """Remove every generation from the disk."""
     if not any(one.is_dir() for one in _entries(folder)):

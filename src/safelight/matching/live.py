@@ -137,17 +137,15 @@ class LiveMatcher:
         self._audited |= set(begun.left_out)
         if self._home is None:
             self._followed.contents = None  # nobody asks
-        self._settle(again=False)
+        self._settle()
 
-    def _settle(self, *, again: bool) -> None:
+    def _settle(self) -> None:
         """Have kept on disk what is followed, where it is not or is worn; not all the time."""
         if self._home is None or self._begun is None or self._is_settling():
             return
         if time.monotonic() - self._settled >= KEPT_EVERY:
             self._settled = time.monotonic()
-            self._settling = self._begun.settle(
-                self._home, now=self._clock(), tell=self._tell, again=again
-            )
+            self._settling = self._begun.settle(self._home, now=self._clock(), tell=self._tell)
 
     def _is_settling(self) -> bool:
         return self._settling is not None and self._settling.is_alive()
@@ -236,7 +234,7 @@ class LiveMatcher:
             told = listener.wait(max(0.0, due - time.monotonic()))
             if self._organisation in told or time.monotonic() >= due:
                 self.catch_up()
-                self._settle(again=True)
+                self._settle()
                 due = time.monotonic() + self._every
 
 
