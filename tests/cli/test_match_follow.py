@@ -15,6 +15,7 @@ class _Live:
 
     problem: str = ""
     slowed: str = ""
+    refused: tuple[str, ...] = ()
     age: float = 0.0
     matcher: Matcher = field(default_factory=Matcher)
 
@@ -45,3 +46,22 @@ def test_how_old_the_lists_are_is_told_once_and_that_they_are_followed_again(
         " with the others: no memory"
     )
     assert said() == ""
+
+
+def test_what_is_not_matched_is_told_once_each_time_it_comes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    live: Any = _Live(refused=("Ended.",))
+    telling = _Telling(live)
+
+    def said() -> str:
+        telling.matcher()
+        return capsys.readouterr().err
+
+    assert said() == "warning: Ended.\n"
+    live.refused = ("Ended.", "Gone.")
+    assert [said(), said()] == ["warning: Gone.\n", ""]
+    live.refused = ("Ended.",)
+    assert said() == ""
+    live.refused = ("Ended.", "Gone.")
+    assert said() == "warning: Gone.\n"

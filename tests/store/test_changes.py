@@ -2,10 +2,11 @@
 
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,13 @@ from safelight.matching.live import LiveMatcher
 from safelight.matching.load import Sources, load_lists
 from safelight.matching.rules import Hit, MatchPolicy, current
 from safelight.model import Algorithm, HashRow, VideoFrame, video_value
+from safelight.settings import load_settings
 from safelight.store import calibrate, imports, lists, merge, retract
 from safelight.store.changes import changes_since
-from safelight.store.database import Store
+from safelight.store.database import Store, open_store
+from safelight.store.listen import Listener
 from safelight.store.lists import NewList
+from safelight.store.postgres import start_server
 from safelight.store.transaction import Transaction
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -256,6 +260,13 @@ def _waited_for(live: LiveMatcher, number: int, *, hits: int = 1, seconds: float
     return time.monotonic() - began
 
 
+def _until(there: Callable[[], bool], seconds: float = 10.0) -> None:
+    began = time.monotonic()
+    while not there():
+        assert time.monotonic() - began < seconds
+        time.sleep(0.001)
+
+
 def test_a_commit_is_matched_a_moment_later(store: Store) -> None:
     with store.transaction() as tx:
         one = lists.create(tx, NewList(name="one", source="S"))
@@ -297,6 +308,34 @@ def test_a_lost_connection_is_made_again_and_nothing_is_missed(store: Store, dat
             _waited_for(live, number)
         time.sleep(0.05)
         assert live.problem == ""
+
+
+def test_after_a_long_outage_it_follows_again_at_once(
+    made_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = start_server(made_home)
+    settings = {"SAFELIGHT_HOME": str(made_home), "SAFELIGHT_ACTOR": "tester"}
+    with closing(server), closing(open_store(load_settings(settings))) as store:
+        with store.transaction() as tx:
+            one = lists.create(tx, NewList(name="one", source="S"))
+            imports.import_entries(tx, one, [row(Algorithm.MD5, 1)])
+        with LiveMatcher(store, every=600) as live:
+            listen, tried = store.listen, 0
+
+            def counted(channel: str) -> Listener:
+                nonlocal tried
+                tried += 1
+                return listen(channel)
+
+            monkeypatch.setattr(store, "listen", counted)
+            server.cluster.control("stop", "-s", "-m", "fast", "-w", "-t", "60")
+            _until(lambda: tried >= 12, seconds=30)  # with pauses that only double: 40 s
+            assert live.problem
+            _waited_for(live, 1)
+            with closing(start_server(made_home)), store.transaction() as tx:
+                imports.import_entries(tx, one, [row(Algorithm.MD5, 2)])
+            _waited_for(live, 2)
+            _until(lambda: not live.problem)
 
 
 def test_while_the_database_is_away_it_matches_with_what_it_has(
@@ -346,6 +385,35 @@ def test_named_lists_are_followed_through_a_new_name_and_others_are_not(store: S
         _waited_for(live, 2)
         (hit,) = live.matcher.hash_hits(Algorithm.MD5, _value(1, 16), POLICY)
         assert hit.match.list_name == "new"
+
+
+def test_a_new_list_of_the_name_of_a_deleted_one_is_followed(store: Store) -> None:
+    with store.transaction() as tx:
+        one, other = (lists.create(tx, NewList(name=name, source="S")) for name in ("one", "other"))
+        imports.import_entries(tx, one, [row(Algorithm.MD5, 1)])
+    with LiveMatcher(store, ["one"], every=600) as live:
+        _waited_for(live, 1)
+        with store.transaction() as tx:
+            lists.delete(tx, one)
+            imports.import_entries(tx, other, [row(Algorithm.MD5, 2)])
+        _waited_for(live, 1, hits=0)
+        _until(lambda: bool(live.refused))
+        assert live.refused == (
+            "The list 'one' is gone and no other has its name: nothing of it is matched.",
+        )
+        assert live.problem == ""
+        with store.transaction() as tx:
+            again = lists.create(tx, NewList(name="one", source="S"))
+            imports.import_entries(tx, again, [row(Algorithm.MD5, 3)])
+        _waited_for(live, 3)
+        _waited_for(live, 2, hits=0)
+        _until(lambda: not live.refused)
+        with store.transaction() as tx:  # both at once: never told as gone
+            lists.delete(tx, again)
+            last = lists.create(tx, NewList(name="one", source="S"))
+            imports.import_entries(tx, last, [row(Algorithm.MD5, 4)])
+        _waited_for(live, 4)
+        assert (live.refused, list(live.position)) == ((), [last.id])
 
 
 def test_a_refusal_is_audited_once(store: Store) -> None:

@@ -25,18 +25,24 @@ def followed(
         with app.transaction() as tx:
             histories = matches.histories(tx, today=utc_now().date())
         with LiveMatcher(app.store, sources.lists, home=settings.home, tell=warn) as live:
-            for text in (*live.refused, *not_widened(live.matcher.lists, policy)):
+            telling = _Telling(live)
+            for text in not_widened(live.matcher.lists, policy):
                 warn(text)
             if not len(live.matcher):
                 warn("there is no hash list with entries yet; they are matched as they come.")
-            yield _Telling(live).matcher, guard_of(settings, histories)
+            yield telling.matcher, guard_of(settings, histories)
 
 
 class _Telling:
-    """Gives the matcher, and tells once when it cannot follow the lists, and when it can again."""
+    """Gives the matcher, and tells once what keeps lists from it, and when they are followed again.
+
+    What does so at the start is told at once.
+    """
 
     def __init__(self, live: LiveMatcher) -> None:
         self._live, self._told, self._slowed = live, "", ""
+        self._refused: tuple[str, ...] = ()
+        self._tell_refused()
 
     def matcher(self) -> Matcher:
         """The matcher as it is now."""
@@ -49,8 +55,16 @@ class _Telling:
         elif self._told and not problem:
             say("The hash lists are followed again.")
         self._told = problem
+        self._tell_refused()
         slowed = self._live.slowed
         if slowed and not self._slowed:
             warn(f"searches get slower, though none misses anything: {slowed}")
         self._slowed = slowed
         return self._live.matcher
+
+    def _tell_refused(self) -> None:
+        refused = self._live.refused
+        for reason in refused:
+            if reason not in self._refused:
+                warn(reason)
+        self._refused = refused

@@ -6,6 +6,7 @@ anyway every so often, and after every new connection: the lists number their ch
 database is away it matches with what it has, and tells how old that is.
 """
 
+import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -16,18 +17,22 @@ from types import TracebackType
 from uuid import UUID
 
 from safelight.clock import utc_now
-from safelight.errors import SafelightError
+from safelight.errors import DatabaseUnavailable, SafelightError
 from safelight.matching.begin import Begun, begin
 from safelight.matching.following import Followed
 from safelight.matching.step import Matcher
 from safelight.store.changes import CHANNEL, Changes, changes_since, record_refused
 from safelight.store.database import Store
 from safelight.store.listen import Listener
+from safelight.store.lists import uncounted
+from safelight.store.transaction import Transaction
 
 LOOKED_EVERY = 30.0  # seconds, though nothing was heard
 KEPT_EVERY = 600.0  # seconds at least, from one look at what is kept on disk to the next
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 15.0  # seconds, between attempts to come by a connection
+_FIRST_PAUSE = 0.02  # seconds, between attempts to follow again; it doubles up to
+_LONGEST_AWAY = 0.5  # while the database is away, since an attempt to connect costs little, or
+_LONGEST_PAUSE = 15.0  # after another fault, when each attempt may read much in vain
 
 
 class LiveMatcher:
@@ -37,8 +42,10 @@ class LiveMatcher:
             hits = live.matcher.hash_hits(algorithm, value, policy)
 
     `names` are the lists to follow; none: all enabled and observed ones, also those that are made
-    later. A list that is renamed is still followed; one that may no longer be matched is not
-    matched from the next look on, and from its end on by the clock (`rules.current`).
+    later. A list that is renamed is still followed; where one that was named is deleted, a new one
+    of that name is followed instead, and as long as there is none `refused` says so. One that may
+    no longer be matched is not matched from the next look on, and from its end on by the clock
+    (`rules.current`).
     """
 
     def __init__(
@@ -55,7 +62,7 @@ class LiveMatcher:
         self._store, self._names, self._every, self._clock = store, tuple(names), every, clock
         self._home, self._tell = home, tell
         self._followed = Followed()
-        self._only: frozenset[UUID] | None = None
+        self._named: dict[str, UUID] = {}  # the lists that the names mean, by whatever name now
         self._organisation = ""
         self._looking, self._stopping = Lock(), Event()
         self._listener: Listener | None = None
@@ -121,8 +128,10 @@ class LiveMatcher:
 
     def _begin(self) -> None:
         now = self._clock()
+        with self._store.transaction() as tx:
+            self._find_named(tx)
         begun = begin(self._store, self._names, home=self._home, now=now, tell=self._tell)
-        self._followed, self._only = begun.followed, begun.only
+        self._followed = begun.followed
         self._organisation = str(begun.organisation)
         self._begun = begun
         self._audited |= set(begun.left_out)
@@ -168,15 +177,28 @@ class LiveMatcher:
         with self._looking:
             began = time.monotonic()
             with self._store.transaction(snapshot=True) as tx:
+                gone = self._find_named(tx)
+                only = frozenset(self._named.values()) if self._names else None
                 position = self._followed.place.position
-                changes = changes_since(tx, position, only=self._only, now=self._clock())
+                changes = changes_since(tx, position, only=only, now=self._clock())
             self._followed.take(changes)
             self._caught_up = began
-            self._note_refused(changes)
+            self._note_refused(changes, gone)
 
-    def _note_refused(self, changes: Changes) -> None:
+    def _find_named(self, tx: Transaction) -> list[str]:
+        """Find the lists of names whose list is gone, or not found yet; return what has none."""
+        if not self._names:
+            return []
+        every = uncounted(tx)
+        there, by_name = {one.id for one in every}, {one.name: one.id for one in every}
+        missing = [name for name in self._names if self._named.get(name) not in there]
+        self._named |= {name: by_name[name] for name in missing if name in by_name}
+        return [name for name in missing if name not in by_name]
+
+    def _note_refused(self, changes: Changes, gone: Sequence[str]) -> None:
         """Have it audited, once, that a list was not used."""
-        self._refused = tuple(reason for _, reason in changes.refused)
+        reasons = [reason for _, reason in changes.refused]
+        self._refused = (*map(_gone, gone), *reasons)
         new = [one for one in changes.refused if (one[0].id, one[1]) not in self._told]
         new = [one for one in new if one[1] not in self._audited]
         if new:
@@ -186,17 +208,22 @@ class LiveMatcher:
 
     def _follow(self) -> None:
         while not self._stopping.is_set():
+            longest = _LONGEST_PAUSE
             try:
                 with closing(self._listener or self._store.listen(CHANNEL)) as listener:
                     self._listener = listener
                     self._hear(listener)
+            except DatabaseUnavailable as exc:
+                self._problem, longest = str(exc), _LONGEST_AWAY
             except SafelightError as exc:
                 self._problem = str(exc)
             except Exception as exc:  # noqa: BLE001 - nothing may end this but `close`; it is told
                 self._problem = f"The lists could not be read: {type(exc).__name__}: {exc}"
             self._listener = None
-            self._stopping.wait(self._pause)
-            self._pause = min(2 * self._pause, _LONGEST_PAUSE)
+            self._pause = min(self._pause, longest)
+            # Not all followers of a database are to come at the same moments.
+            self._stopping.wait(self._pause * random.uniform(0.5, 1.0))  # noqa: S311 - no secret
+            self._pause *= 2
 
     def _hear(self, listener: Listener) -> None:
         """Catch up whenever something is told, and now and then; until stopped or it fails."""
@@ -209,3 +236,7 @@ class LiveMatcher:
                 self.catch_up()
                 self._settle()
                 due = time.monotonic() + self._every
+
+
+def _gone(name: str) -> str:
+    return f"The list {name!r} is gone and no other has its name: nothing of it is matched."
