@@ -55,10 +55,11 @@ forms come from the file, not from the hash: `safelight scan` looks for all eigh
 With - the hashes are lines of standard input, each answered at once, until its end. In text there
 is a line for every match, with tabs: hash, list, entry, algorithm, distance, reason, and of what
 does not count what it is, such as (ignored); where there is none, no match, and why not what was
-near (near_exact_only). A line that is no hash is answered with an error, and the others still are.
-Such matches are counted as those of scans are; those of hashes given as arguments are not, and no
-flood is marked among them: to look something up is not to find it. With --follow each line is
-matched against the lists as they are then, whoever changes them meanwhile.
+near (near_exact_only). Lines that begin with # are comments. A line that is no hash is answered
+with an error, and the others still are. Such matches are counted as those of scans are; those of
+hashes given as arguments are not, and no flood is marked among them: to look something up is not to
+find it. With --follow each line is matched against the lists as they are then, whoever changes them
+meanwhile.
 
 Exit code: 1 when something matched, 0 when nothing did, 2 on an error, where a line was no hash,
 or when it was stopped before the end of its input (Ctrl-C)."""

@@ -47,9 +47,9 @@ class _Lines:
         self._found = self._bad = False
 
     def answered(self, untrusted_line: bytes) -> str:
-        """What to print about a line; nothing about an empty one."""
+        """What to print about a line; nothing about an empty one, or a comment."""
         text = untrusted_line.decode("utf-8", "replace").strip()
-        if not text:
+        if not text or text[0] == "#":
             return ""
         try:
             if len(untrusted_line) > LONGEST_LINE:
