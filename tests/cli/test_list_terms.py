@@ -184,6 +184,16 @@ def test_entries_near_to_too_many_ordinary_pictures(home: Path, tmp_path: Path) 
     )
     assert [row["exact_only"] for row in _json(home, "list", "show", "plain")] == [False, True]
     assert "only where equal" in _safelight(home, "list", "show", "plain").stdout
+    near = f"{'ab' * 31}a4"
+    entry = _json(home, "list", "show", "plain")[1]["id"]
+    why_not = (
+        f"near_exact_only: within 4 bits of entry {entry} of list plain, which matches only"
+        " where it is equal, as it is near to too many ordinary pictures"
+    )
+    assert _json(home, "match", near) == [{"hash": near, "matches": [], "reasons": [why_not]}]
+    said = _safelight(home, "match", near)
+    assert said.stdout == ""
+    assert said.stderr.endswith(f"No match on these lists.\n{near}: {why_not}\n")
     assert _json(home, *calibrate, "--undo") == [{"list": "plain", "near_again": 1}]
     for words in ((), ("--undo", "--reference", ordinary)):
         assert "Give --reference" in _safelight(home, *calibrate, *words, code=2).stderr

@@ -86,6 +86,7 @@ def test_the_radius(safelight: Run, known: Path, pdq: str, bits: int, code: int)
     ("text", "words"),
     [
         ("xyz", "not hexadecimal"),
+        ("abc", "3 digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"),
         ("abcd", "4 digits are no hash known here"),
         ("md5:" + NOWHERE, "md5 has 32 digits, not 64"),
         ("crc:" + NOWHERE, "'crc' is not an algorithm known here"),
@@ -176,7 +177,7 @@ def test_every_line_of_a_long_input_is_answered_in_order(typed: Run, pdq: str, s
 def test_a_line_that_is_no_hash_is_answered_with_an_error_and_the_others_still_are(
     typed: Run, pdq: str
 ) -> None:
-    lines = [NOWHERE, "", "xyz", "  ", "a" * 5000, pdq]
+    lines = [NOWHERE, "", "# a comment", "xyz", "  ", "a" * 5000, pdq]
     with typed("-o", "json") as process:
         out, err = process.communicate("\n".join(lines) + "\n")
     rows = [json.loads(line) for line in out.splitlines()]

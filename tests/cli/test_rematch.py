@@ -50,6 +50,7 @@ def test_what_is_listed_since_is_found_without_the_media(
     }  # fmt: skip
     assert [match["algorithm"] for match in row["matches"]] == ["sha256", "pdq"]
     assert "1  known now, and not before" in ran.err
+    assert "only the first frame's upright hash was compared: one of 8 orient" in ran.err
     assert oct(result.stat().st_mode)[-3:] == "600"
 
 
@@ -167,3 +168,5 @@ def test_what_cannot_work_is_refused(
     ran = safelight("rematch", *(word.format(**names) for word in words), "--hashes", first)
     assert (ran.code, f"error ({code}):" in ran.err) == (2, True), ran.err
     assert kept.exists()
+    if words == ("{first}",):
+        assert "give a file that safelight scan wrote" in " ".join(ran.err.split())

@@ -75,7 +75,7 @@ def test_a_stated_algorithm_holds_for_what_the_file_does_not_name() -> None:
     [
         # not digits, an odd number of them, a number that fits nothing
         ("zz" * 16, "not hexadecimal"),
-        (P[:-1], "not hexadecimal"),
+        (P[:-1], "63 digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"),
         (P + "00", "66 digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"),
         # blanks between the digits, which bytes.fromhex would forgive
         (P[:30] + "  " + P[32:], "more than a hash in the line; of a file by md5sum or sha256sum "
@@ -307,7 +307,7 @@ def test_one_hash(text: str, algorithms: list[Algorithm]) -> None:
         ("xyz", "not hexadecimal"),
         ("", "0 digits are no hash known here"),
         ("ab" * 31, "62 digits are no hash known here"),
-        ("abc", "not hexadecimal"),
+        ("abc", "3 digits are no hash known here"),
         (f"md5:{'ab' * 20}", "md5 has 32 digits, not 40"),
         (f"crc32:{M}", "'crc32' is not an algorithm known here"),
         (f":{M}", "'' is not an algorithm known here"),

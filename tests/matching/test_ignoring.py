@@ -159,6 +159,23 @@ def test_nothing_exact_is_ever_suppressed():
         assert {known.match.entry for known in weighed.counting} == {1, 2}
 
 
+@pytest.mark.parametrize("bits", [1, 3])
+def test_what_is_held_back_is_told_in_one_reason_and_counts_for_nothing(bits):
+    held = [replace(hit(bits + entry, entry=entry), exact_only=True) for entry in range(3)]
+    not_told = replace(hit(1, entry=7, standing=Standing.OBSERVED), exact_only=True)
+    explains_nothing = replace(ignorable(0), match=ignorable(1).match, exact_only=True)
+    answer = judge(picture(), best_per_entry([*held, not_told, explains_nothing]), POLICY)
+    assert (answer.matches, answer.observed, answer.suppressed) == ((), (), ())
+    assert answer.verdict is Verdict.NO_MATCH
+    assert answer.reasons == (
+        f"near_exact_only: within {bits} bit{'s' * (bits > 1)} of entry 0 of list demo (and 2 more)"
+        ", which match only where they are equal, as they are near to too many ordinary pictures",
+    )
+    both = judge(picture(), best_per_entry([*held, hit(5, entry=9), explains_nothing]), POLICY)
+    assert (both.verdict, [match.entry for match in both.matches]) == (Verdict.SIMILAR, [9])
+    assert both.reasons[1:] == answer.reasons
+
+
 def test_an_entry_for_equality_only_says_so():
     match = Match(list_name="demo", entry=1, algorithm=Algorithm.PDQ, distance=0)
     one = replace(hit(), match=match, exact_only=True, near=Nearness(radius=9))

@@ -291,11 +291,33 @@ def test_every_list_has_its_own_least_quality(asked, quality, found):
     assert sorted(hit.match.list_name for hit in hits) == found
 
 
-@pytest.mark.parametrize(("bits", "found"), [(0, True), (1, False)])
-def test_an_entry_may_match_only_where_it_is_equal(bits, found):
+NEAR_ONLY = (
+    "near_exact_only: within 4 bits of entry 0 of list demo, which matches only where it is equal,"
+    " as it is near to too many ordinary pictures"
+)
+
+
+@pytest.mark.parametrize(
+    ("bits", "verdict", "reasons"),
+    [(4, Verdict.NO_MATCH, (NEAR_ONLY,)), (31, Verdict.NO_MATCH, None), (32, None, ())],
+)
+def test_an_entry_may_match_only_where_it_is_equal(bits, verdict, reasons):
     some = near_to(bits, flags=np.array([EntryFlag.EXACT_ONLY], np.uint8))
+    matcher = Matcher([MatchList(name="demo")], [some])
+    for slack in (0, 20):
+        answer = judge(
+            picture(frame()), matcher.hits(picture(frame()), POLICY, slack=slack), POLICY
+        )
+        assert (answer.verdict, answer.matches) == (verdict or Verdict.NO_MATCH, ())
+        expected = (NEAR_ONLY.replace("4 bits", f"{bits} bits"),) if reasons is None else reasons
+        assert answer.reasons == expected
+
+
+def test_an_entry_for_equality_only_is_found_where_it_is_equal():
+    some = near_to(0, flags=np.array([EntryFlag.EXACT_ONLY], np.uint8))
     hits = Matcher([MatchList(name="demo")], [some]).hits(picture(frame()), POLICY)
-    assert [hit.exact_only for hit in hits] == [True] * found
+    answer = judge(picture(frame()), hits, POLICY)
+    assert (answer.verdict, [match.entry for match in answer.matches]) == (Verdict.KNOWN, [0])
 
 
 def test_an_observed_entry_is_told_and_no_more():

@@ -55,5 +55,5 @@ def _rows(path: Path) -> Iterator[tuple[Row, float]]:
         yield from import_module("safelight.bulk.parquet_rows").read_rows(path)
         return
     size = max(1, path.stat().st_size)
-    for row, end in whole_rows(path):
+    for row, end in whole_rows(path, "give a file that safelight scan wrote"):
         yield row, end / size

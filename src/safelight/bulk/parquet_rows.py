@@ -113,7 +113,10 @@ def read_rows(path: Path) -> Iterator[tuple[dict[str, Any], float]]:
     try:
         with pq.ParquetFile(path) as file:
             if not {"path", "matches", "verdict"} <= set(file.schema_arrow.names):
-                raise CorruptFile(f"{show_path(path)} holds no rows of a scan.")
+                raise CorruptFile(
+                    f"{show_path(path)} holds no rows of a scan;"
+                    " give a file that safelight scan wrote."
+                )
             every, done = max(1, file.metadata.num_rows), 0
             for batch in file.iter_batches(ROWS_AT_A_TIME):
                 for record in batch.to_pylist():

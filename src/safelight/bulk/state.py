@@ -231,17 +231,22 @@ def _read_request(folder: Path) -> ScanRequest:
         ) from exc
 
 
-def whole_rows(path: Path) -> Iterator[tuple[dict[str, Any], int]]:
-    """Every whole row of a results file, and where in it the row ends; CorruptFile for others."""
+def whole_rows(
+    path: Path, advice: str = "begin the scan anew"
+) -> Iterator[tuple[dict[str, Any], int]]:
+    """Every whole row of a results file, and where in it the row ends.
+
+    Raises CorruptFile, with this advice, where a line is no row.
+    """
     end = 0
     with disk_errors(path), path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
             end += len(line)
             if line.endswith(b"\n"):
-                yield _parse_row(line, number, path), end
+                yield _parse_row(line, number, path, advice), end
 
 
-def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
+def _parse_row(line: bytes, number: int, path: Path, advice: str) -> dict[str, Any]:
     try:
         row = json.loads(line, object_pairs_hook=_object)
         path_of(row)
@@ -249,9 +254,7 @@ def _parse_row(line: bytes, number: int, path: Path) -> dict[str, Any]:
         if (contradicts and not is_skipped(row)) or "fully_checked" not in row:
             raise ValueError("contradicts itself")
     except (ValueError, TypeError, KeyError) as exc:
-        raise CorruptFile(
-            f"{path}: line {number} is not a result row; begin the scan anew."
-        ) from exc
+        raise CorruptFile(f"{path}: line {number} is not a result row; {advice}.") from exc
     return dict(row)
 
 

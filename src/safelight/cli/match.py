@@ -21,9 +21,18 @@ from safelight.cli.work import flood_guard, load_matcher
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import parse_hash
 from safelight.errors import BadInput
+from safelight.files import show_text
 from safelight.matching.flood import FloodGuard
 from safelight.matching.load import Sources
-from safelight.matching.rules import Hit, MatchPolicy, current, ignored_reason, reason_of, weigh
+from safelight.matching.rules import (
+    Hit,
+    MatchPolicy,
+    current,
+    held_back_reasons,
+    ignored_reason,
+    reason_of,
+    weigh,
+)
 from safelight.matching.step import Matcher
 from safelight.model import Algorithm
 from safelight.settings import Settings, load_settings
@@ -45,10 +54,12 @@ forms come from the file, not from the hash: `safelight scan` looks for all eigh
 
 With - the hashes are lines of standard input, each answered at once, until its end. In text there
 is a line for every match, with tabs: hash, list, entry, algorithm, distance, reason, and of what
-does not count what it is, such as (ignored). A line that is no hash is answered with an error, and
-the others still are. Such matches are counted as those of scans are; those of hashes given as
-arguments are not, and no flood is marked among them: to look something up is not to find it. With
---follow each line is matched against the lists as they are then, whoever changes them meanwhile.
+does not count what it is, such as (ignored); where there is none, no match, and why not what was
+near (near_exact_only). Lines that begin with # are comments. A line that is no hash is answered
+with an error, and the others still are. Such matches are counted as those of scans are; those of
+hashes given as arguments are not, and no flood is marked among them: to look something up is not to
+find it. With --follow each line is matched against the lists as they are then, whoever changes them
+meanwhile.
 
 Exit code: 1 when something matched, 0 when nothing did, 2 on an error, where a line was no hash,
 or when it was stopped before the end of its input (Ctrl-C)."""
@@ -91,7 +102,7 @@ def command(
         raise BadInput("--follow goes with -, which reads hashes from standard input.")
     queries = [(text, parse_hash(text)) for text in hashes]
     matcher = load_matcher(load_settings(), sources, policy).matcher
-    rows = [match_row(text, _parts(matcher, values, policy)) for text, values in queries]
+    rows = [match_row(text, *_parts(matcher, values, policy)) for text, values in queries]
     if output is Output.JSON:
         for row in rows:
             emit(row)
@@ -129,27 +140,33 @@ def match_input(
     """
 
     def answer(text: str) -> tuple[dict[str, Any], frozenset[int]]:
-        parts = _parts(matcher_now(), parse_hash(text), policy)
+        parts, reasons = _parts(matcher_now(), parse_hash(text), policy)
         if guard is not None:
             parts["matches"] = _marked(parts, guard)
         matched = (match.entry for name in ("matches", "observed") for match, _ in parts[name])
-        return match_row(text, parts), frozenset(matched)
+        return match_row(text, parts, reasons), frozenset(matched)
 
     return answer_lines(sys.stdin.fileno(), answer, output, MatchNotes(settings, guard))
 
 
-def _parts(matcher: Matcher, values: list[tuple[Algorithm, bytes]], policy: MatchPolicy) -> Parts:
-    """What one hash matches, by what it is worth: all that the text may mean together."""
+def _parts(
+    matcher: Matcher, values: list[tuple[Algorithm, bytes]], policy: MatchPolicy
+) -> tuple[Parts, tuple[str, ...]]:
+    """What one hash matches, by what it is worth: all that the text may mean together.
+
+    And the reason why what else is near is no match.
+    """
     hits = [hit for one, value in values for hit in matcher.hash_hits(one, value, policy)]
     if not hits:
-        return _NOTHING.copy()
+        return _NOTHING.copy(), ()
     weighed = weigh(current(hits, utc_now()))
-    return {
+    parts: Parts = {
         "matches": _reasoned(weighed.counting),
         "observed": _reasoned(weighed.observed),
         "to_ignore": _reasoned(weighed.ignoring),
         "suppressed": tuple((hit.match, ignored_reason(hit, by)) for hit, by in weighed.suppressed),
     }
+    return parts, held_back_reasons(weighed)
 
 
 def _reasoned(hits: Iterable[Hit]) -> tuple[Reasoned, ...]:
@@ -178,11 +195,19 @@ def _print(rows: list[dict[str, Any]]) -> None:
     ]
     if not found:
         say("No match on these lists.")
+        _say_why_not(rows)
         return
     print_table("", ("hash", "list", *_COLUMNS), found)
     reasons = (one["reason"] for row in rows for part in SAID for one in row.get(part, ()))
     for reason in dict.fromkeys(reasons):
         typer.echo(reason)
+    _say_why_not(rows)
+
+
+def _say_why_not(rows: list[dict[str, Any]]) -> None:
+    for row in rows:
+        for reason in row.get("reasons", ()):
+            say(f"{show_text(row['hash'])}: {reason}")
 
 
 _COLUMNS = ("entry", "algorithm", "distance")

@@ -3,7 +3,7 @@
 import os
 import select
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from safelight.cli import EXIT_ERROR
@@ -47,9 +47,9 @@ class _Lines:
         self._found = self._bad = False
 
     def answered(self, untrusted_line: bytes) -> str:
-        """What to print about a line; nothing about an empty one."""
+        """What to print about a line; nothing about an empty one, or a comment."""
         text = untrusted_line.decode("utf-8", "replace").strip()
-        if not text:
+        if not text or text[0] == "#":
             return ""
         try:
             if len(untrusted_line) > LONGEST_LINE:
@@ -69,12 +69,17 @@ class _Lines:
         return EXIT_ERROR if self._bad else int(self._found)
 
 
-def match_row(text: str, parts: Parts) -> Row:
-    """The row of one hash: its matches, and apart from them those that count for nothing."""
+def match_row(text: str, parts: Parts, reasons: Sequence[str] = ()) -> Row:
+    """The row of one hash: its matches, and apart from them those that count for nothing.
+
+    `reasons` say why what else is near is no match.
+    """
     row: Row = {"hash": text}
     for name, matches in parts.items():
         if matches or name == "matches":
             row[name] = [{**match.to_json(), "reason": reason} for match, reason in matches]
+    if reasons:
+        row["reasons"] = list(reasons)
     return row
 
 
@@ -89,9 +94,10 @@ def _as_text(row: Row) -> str:
         for name in SAID
         for match in row.get(name, ())
     ]
-    return "".join(
-        f"{line.rstrip()}\n" for line in lines or [f"{show_text(row['hash'])}\tno match"]
+    nothing = "\t".join(
+        (show_text(row["hash"]), "no match", *map(show_text, row.get("reasons", ())))
     )
+    return "".join(f"{line.rstrip()}\n" for line in lines or [nothing])
 
 
 def _told(match: dict[str, Any]) -> Iterator[str]:

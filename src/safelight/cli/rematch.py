@@ -184,6 +184,7 @@ class _Rematch:
         say(f"{rows} of earlier scans against {against}:")
         for verdict, number in sorted(progress.found.items()):
             say(f"  {number:>9,}  {verdict} now, and not before")
+        say("Of pictures only the first frame's upright hash was compared: one of 8 orientations.")
         if progress.in_part:
             say(f"  {progress.in_part:>9,}  compared in part: no hash of what they show was kept,"
                 " or not every digest that the lists hold")  # fmt: skip

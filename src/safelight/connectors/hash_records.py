@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
+from string import hexdigits
 from typing import Any
 
 from safelight.connectors.hash_photodna import parse_photodna
@@ -80,16 +81,15 @@ def _value(digits: str, algorithm: Algorithm | None) -> tuple[Algorithm, bytes] 
             "more than a hash in the line; of a file by md5sum or sha256sum keep the first word, "
             "and state the algorithm"
         )
-    try:
-        value = bytes.fromhex(digits)
-    except ValueError:
+    if digits.strip(hexdigits):
         return "not hexadecimal"
     if algorithm is None:
         algorithm = _BY_DIGITS.get(len(digits))
         if algorithm is None:
             return f"{len(digits)} digits are no hash known here (MD5 32, SHA-1 40, PDQ 64)"
-    if len(value) != _SIZES[algorithm]:
+    if len(digits) != 2 * _SIZES[algorithm]:
         return f"{algorithm} has {2 * _SIZES[algorithm]} digits, not {len(digits)}"
+    value = bytes.fromhex(digits)
     if (algorithm, value) in OF_NOTHING:
         return f"the {algorithm} of an empty file, which would match every empty file"
     return algorithm, value

@@ -8,7 +8,6 @@ import numpy.typing as npt
 
 from safelight.matching.facts import Columns, Flags, Numbers
 from safelight.matching.rules import MatchList, MatchPolicy, Nearness
-from safelight.model import EntryFlag
 
 Small = npt.NDArray[np.int16]
 
@@ -53,13 +52,12 @@ class Reach:
     ) -> Flags:
         """Which of the hits are near enough: row i at distances[i] from a hash of this quality.
 
-        What is equal always is; all else only where both hashes say enough.
+        What is equal always is; all else only where both hashes say enough. Of entries that match
+        only where they are equal the near ones are given too: `Hit.is_held_back`.
         """
         lists = np.maximum(rows.lists, 0)
         least = self.quality[lists]
         enough = (quality >= least) & (known_quality(rows) >= least)
-        if rows.flags is not None:
-            enough &= (rows.flags & EntryFlag.EXACT_ONLY) == 0
         near: Flags = enough & (distances <= self.radius[lists] + np.int16(slack))
         found: Flags = self.counts(rows) & (near | (distances == 0))
         return found

@@ -91,6 +91,20 @@ def explained(by: Match) -> str:
     return f"{by.distance} of 256 bits from {_where(by)}, to ignore"
 
 
+def held_back(nearest: Match, more: int) -> str:
+    """That entries are near which match only where they are equal: the nearest, and how many."""
+    bits = "1 bit" if nearest.distance == 1 else f"{nearest.distance} bits"
+    which = (
+        f" (and {more:,} more), which match only where they are equal, as they are"
+        if more
+        else ", which matches only where it is equal, as it is"
+    )
+    return (
+        f"near_exact_only: within {bits} of {_where(nearest)}{which} near to too many ordinary"
+        " pictures"
+    )
+
+
 def flood(list_name: str, entry: int, today: int, greatest: int) -> str:
     """That an entry matched so often today, and so often on the greatest of the days before."""
     before = f"at most {greatest:,} on a day before" if greatest else "never on a day before"

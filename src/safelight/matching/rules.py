@@ -192,6 +192,11 @@ class Hit:
         return near and not self.exact_only and self.quality >= self.near.min_quality
 
     @property
+    def is_held_back(self) -> bool:
+        """Whether it is only near to an entry that matches only where it is equal: no match."""
+        return self.exact_only and self.match.distance > 0
+
+    @property
     def is_known(self) -> bool:
         """Whether it makes the file known: equal, and by a hash that says something."""
         if self.match.algorithm is Algorithm.PDQ:
@@ -257,6 +262,7 @@ class Weighed:
     observed: tuple[Hit, ...]
     suppressed: tuple[tuple[Hit, Hit], ...]  # each with what on an ignore list explains it
     ignoring: tuple[Hit, ...]  # on ignore lists
+    held_back: tuple[Hit, ...]  # would count, were their entries not to match where equal only
 
 
 def weigh(hits: Sequence[Hit]) -> Weighed:
@@ -270,6 +276,8 @@ def weigh(hits: Sequence[Hit]) -> Weighed:
     - a video's by a video that shares as much or more, in all of the scenes. One with a single
       picture by a digest only: which other frames are near that is not known.
     """
+    held = [hit for hit in hits if hit.is_held_back]
+    hits = [hit for hit in hits if not hit.is_held_back]
     counting = [hit for hit in hits if hit.standing is Standing.COUNTS]
     ignoring = _best(filter(_is_to_ignore, hits), apart=True)
     suppressed: list[tuple[Hit, Hit]] = []
@@ -284,7 +292,14 @@ def weigh(hits: Sequence[Hit]) -> Weighed:
         observed=tuple(_best((h for h in hits if h.standing is Standing.OBSERVED), apart=False)),
         suppressed=tuple(suppressed),
         ignoring=tuple(_best(ignoring, apart=False)),
+        held_back=tuple(_best(filter(_would_count, held), apart=False)),
     )
+
+
+def _would_count(held: Hit) -> bool:
+    """Whether it would, near as it is; what only slack let in would not."""
+    near = held.match.distance <= held.near.radius and held.quality >= held.near.min_quality
+    return near and held.standing is Standing.COUNTS
 
 
 def _explanation(hit: Hit, ignoring: Sequence[Hit]) -> Hit | None:
@@ -322,7 +337,7 @@ def needs_exact(examined: Examined, hits: Sequence[Hit]) -> bool:
 
     It may not where something is near, nor where the drift of a picture's hash is not bounded.
     """
-    near = any(hit.match.algorithm in PERCEPTUAL for hit in hits)
+    near = any(hit.match.algorithm in PERCEPTUAL and not hit.is_held_back for hit in hits)
     if isinstance(examined, VideoHashes):
         return near and examined.sampling is FrameSampling.KEY_FRAMES
     if not isinstance(examined, ImageHashes) or examined.mode is HashMode.EXACT:
@@ -356,7 +371,8 @@ def judge(
        known from any list, all its matches count.
     5. Otherwise a file that could not be examined is unreadable: unknown is not clean.
 
-    Hits on lists and entries in observe mode are told and have no part in this. A video without a
+    Hits on lists and entries in observe mode are told and have no part in this, nor have hits that
+    are held back. A video without a
     frame that is good enough for every list gets the flag `nothing_compared`.
     """
     asked = _qualities(lists or (MatchList(name=""),), policy)
@@ -384,6 +400,15 @@ def _reasons(weighed: Weighed) -> Iterator[str]:
         yield from (reasons.on_ignore_list(hit.match) for hit in files)
     for hit, by in weighed.suppressed:
         yield ignored_reason(hit, by)
+    yield from held_back_reasons(weighed)
+
+
+def held_back_reasons(weighed: Weighed) -> tuple[str, ...]:
+    """One reason for all that was held back, which names the nearest; none where nothing was."""
+    if not weighed.held_back:
+        return ()
+    nearest, *more = weighed.held_back
+    return (reasons.held_back(nearest.match, len(more)),)
 
 
 def ignored_reason(hit: Hit, by: Hit) -> str:
