@@ -1,5 +1,6 @@
 """Search of 256-bit hashes: ours against faiss, threatexchange and usearch, in the same process.
 
+    make env-dev                                            # brings the peers
     python bench/index.py                                   # 10^5 and 10^6, all peers
     python bench/index.py --sizes 10000000 --peers "faiss flat" --rounds 3
     python bench/index.py --kinds photographs lopsided --json found.json

@@ -17,9 +17,10 @@ from safelight.clock import utc_now
 from safelight.errors import CorruptFile, SafelightError
 from safelight.examine import make_pool
 from safelight.matching.kept import kept_folder
-from safelight.matching.kept_files import Generation, read_current
+from safelight.matching.kept_files import Generation, use_current
 from safelight.settings import Settings
 from safelight.store import lists
+from safelight.store.database import Store
 
 LOW_DISK_BYTES = 2 << 30
 
@@ -139,13 +140,18 @@ def _kept(app: App) -> Iterator[Check]:
         folder = kept_folder(app.settings.home, tx.organisation)
         now = {str(one.id): one.change for one in lists.uncounted(tx)}
     try:
-        generation = read_current(folder)
+        generation = use_current(folder, _checked)
         if generation is not None:
-            generation.check()
             yield Check("kept lists", Health.OK, _told_of(generation, now))
     except CorruptFile as exc:
         detail = f"{exc} They are read from the database at the next start, and kept anew."
         yield Check("kept lists", Health.ATTENTION, detail)
+
+
+def _checked(generation: Generation) -> Generation:
+    generation.check()
+    generation.note_checked()
+    return generation
 
 
 def _told_of(generation: Generation, now: Mapping[str, int]) -> str:
@@ -157,7 +163,7 @@ def _told_of(generation: Generation, now: Mapping[str, int]) -> str:
     return f"{entries:,} entries, {mib:,.1f} MiB, whole, written {facts['written'][:19]}; {more}"
 
 
-def _lists(store: Any) -> Iterator[Check]:
+def _lists(store: Store) -> Iterator[Check]:
     with store.transaction() as tx:
         every = lists.all_lists(tx)
     if not every:

@@ -58,6 +58,10 @@ class Algorithm(StrEnum):
         return b64encode(value).decode() if self is Algorithm.PHOTODNA else value.hex()
 
 
+FILE_DIGESTS = (Algorithm.SHA256, Algorithm.SHA1, Algorithm.MD5)  # of a file's bytes; surest first
+PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})  # may be near without being equal
+
+
 class HashMode(StrEnum):
     """How the pixels for a perceptual hash were obtained.
 

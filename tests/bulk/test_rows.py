@@ -67,6 +67,8 @@ NEAR = Hit(
 def test_the_row_of_a_similar_picture():
     assert scan_row(b"/a.png", judge(PICTURE, [NEAR], POLICY)) == {
         "path": "/a.png",
+        "md5": "1" * 32,
+        "sha1": "2" * 40,
         "sha256": "3" * 64,
         "kind": "image",
         "format": "png",
@@ -94,6 +96,8 @@ def test_the_row_of_a_similar_picture():
 def test_the_row_of_a_file_that_was_not_checked():
     assert scan_row(b"/a.png", judge(UNREAD, [], POLICY)) == {
         "path": "/a.png",
+        "md5": None,
+        "sha1": None,
         "sha256": None,
         "kind": "other",
         "format": "unknown",
@@ -256,8 +260,6 @@ def test_what_an_exhibit_adds_to_a_row():
     stamp = Stamp(size=9, modified="m", changed="c", born="b")
     assert exhibit_fields("E/1", answer, stamp) == {
         "exhibit": "E/1",
-        "md5": "1" * 32,
-        "sha1": "2" * 40,
         "size": 9,
         "times": {"modified": "m", "changed": "c", "born": "b"},
     }
@@ -265,10 +267,17 @@ def test_what_an_exhibit_adds_to_a_row():
     assert exhibit_fields("E/1", answer, None)["size"] == 9
     assert exhibit_fields("E/1", judge(UNREAD, [], POLICY), None) == {
         "exhibit": "E/1",
-        "md5": None,
-        "sha1": None,
         "size": None,
     }
+
+
+def test_items_with_suppressed_matches_are_counted():
+    row = {**scan_row(b"a", judge(PICTURE, [], POLICY)), "suppressed": [{}]}
+    tally, more = Tally(), Tally()
+    tally.add(row)
+    more.add(row)
+    more.absorb(tally)
+    assert (more.suppressed, more.to_json()["suppressed"], more.exit_code) == (2, 2, 0)
 
 
 def test_items_on_observed_lists_are_counted_apart():

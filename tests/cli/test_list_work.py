@@ -73,7 +73,7 @@ def test_edit_and_describe(home: Path, tmp_path: Path) -> None:
     source = {"source": "Draft", "assertions": 1, "retracted": 0, "derived": 0}
     assert made["sources"] == [source]
     said = _safelight(home, "list", "edit", "kept", "--meaning", "ignore").stderr
-    assert "ignored without an end, until it is imported again" in said
+    assert "1 entry had no owner or no end: " in said
     text = _safelight(home, "list", "describe", "kept").stdout
     for said in ("meaning                  ignore", "from Draft", "ever matched", "0 of 1"):
         assert said in text
@@ -124,6 +124,10 @@ def test_merge_diff_and_stats(home: Path, tmp_path: Path) -> None:
     assert [one["source"] for one in figures["all"]["sources"]] == ["One", "Two"]
     shared = [row for row in _json(home, "list", "stats", "two") if "lists" in row]
     assert shared == [{"lists": ["all", "two"], "both": 1}, {"lists": ["one", "two"], "both": 1}]
+    shown = ("list", "show", "all", "--never-matched", "--limit", "1")
+    assert "There are more: safelight list show all --never-matched --after" in (
+        _safelight(home, *shown).stderr
+    )
     text = _safelight(home, "list", "stats").stdout
     assert "Entries on two lists" in text
     assert "never matched" in text
@@ -140,14 +144,16 @@ def test_figures_of_lists_that_permit_none(home: Path, tmp_path: Path) -> None:
     done = _safelight(home, "list", "stats", "-o", "json")
     assert [json.loads(line)["list"] for line in done.stdout.splitlines()] == ["free"]
     assert f"left out: {said}" in done.stderr
+    assert _json(home, "list", "stats", "free")[0]["list"] == "free"  # asks for no other list
     assert said in _safelight(home, "list", "stats", "shut", code=2).stderr
     assert said in _safelight(home, "list", "diff", "free", "shut", code=2).stderr
     done = _safelight(home, "list", "describe", "shut", "-o", "json")
     assert said in done.stderr
     assert "entries" not in json.loads(done.stdout)
     _safelight(home, "list", "describe", "free")
-    actions = [event["action"] for event in _json(home, "audit", "show")][-6:]
-    assert actions == ["list.stats", *["list.refuse"] * 4, "list.describe"]
+    actions = [event["action"] for event in _json(home, "audit", "show")][-7:]
+    once = ["list.stats", "list.refuse", "list.stats"]
+    assert actions == [*once, *["list.refuse"] * 3, "list.describe"]
     for name in ("free", "shut"):
         _safelight(home, "list", "delete", name, "--yes")
 

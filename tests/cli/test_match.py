@@ -47,10 +47,16 @@ def test_json_has_a_row_for_every_hash_in_order(
     ran = safelight("match", *texts, "--hashes", known, "--output", "json")
     assert (ran.code, ran.err) == (1, "")
     same = {"list": "known.csv", "entry": 2, "class": "", "orientation": "identity", "frame": 0}
+    of = "of entry 2 of list known.csv"
+    near_pdq = "near_pdq: 5 of 256 bits from entry 2 of list known.csv (radius 31)"
+    same_file = f"same_sha256: byte for byte the file {of}"
+    found = [
+        {**same, "algorithm": "pdq", "distance": 5, "reason": near_pdq},
+        {**same, "algorithm": "sha256", "distance": 0, "reason": same_file},
+    ]
     assert ran.rows == [
         {"hash": NOWHERE, "matches": []},
-        {"hash": texts[1], "matches": [{**same, "algorithm": "pdq", "distance": 5}]},
-        {"hash": texts[2], "matches": [{**same, "algorithm": "sha256", "distance": 0}]},
+        *({"hash": text, "matches": [one]} for text, one in zip(texts[1:], found, strict=True)),
     ]
 
 
@@ -186,7 +192,8 @@ def test_in_text_there_is_a_line_for_every_match(typed: Run, pdq: str) -> None:
     with typed() as process:
         out, _ = process.communicate(f"{near(pdq, 3)}\n{NOWHERE}\nxyz\n")
     assert out == (
-        f"{near(pdq, 3)}\tknown.csv\t2\tpdq\t3\n{NOWHERE}\tno match\n"
+        f"{near(pdq, 3)}\tknown.csv\t2\tpdq\t3\tnear_pdq: 3 of 256 bits"
+        f" from entry 2 of list known.csv (radius 31)\n{NOWHERE}\tno match\n"
         "xyz\terror (bad_hash): 'xyz' is not a hash: not hexadecimal.\n"
     )
 

@@ -14,6 +14,7 @@ class _Live:
     """What is asked of a LiveMatcher."""
 
     problem: str = ""
+    slowed: str = ""
     age: float = 0.0
     matcher: Matcher = field(default_factory=Matcher)
 
@@ -37,4 +38,10 @@ def test_how_old_the_lists_are_is_told_once_and_that_they_are_followed_again(
     assert said() == ""
     live.problem = ""
     assert said() == "The hash lists are followed again.\n"
+    assert said() == ""
+    live.slowed = "New hashes cannot be joined with the others: no memory"
+    assert " ".join(said().split()) == (
+        "warning: searches get slower, though none misses anything: New hashes cannot be joined"
+        " with the others: no memory"
+    )
     assert said() == ""

@@ -59,7 +59,7 @@ def test_rows_that_hold_no_hash_are_said_not_to_be_checked(
     ran = safelight("rematch", kept, "--hashes", first)
     assert (ran.code, ran.out) == (2, "")
     # empty.jpg and text.jpg have digests, and nothing that they show
-    assert "2  compared by their bytes only" in ran.err
+    assert "2  compared in part: no hash of what they show was kept" in ran.err
 
 
 def test_where_every_row_could_be_compared_it_ends_with_0(
@@ -69,6 +69,24 @@ def test_where_every_row_could_be_compared_it_ends_with_0(
     lines = [line for line in kept.read_text().splitlines() if '"code"' not in line]
     whole.write_text("".join(f"{line}\n" for line in lines))
     assert safelight("rematch", whole, "--hashes", first).code == 0
+
+
+def test_an_md5_is_found_and_a_row_without_one_is_told(
+    safelight: Run, kept: Path, first: Path, tmp_path: Path
+) -> None:
+    rows = [json.loads(line) for line in kept.read_text().splitlines() if '"code"' not in line]
+    listed, old = tmp_path / "md5.txt", tmp_path / "old.jsonl"
+    listed.write_text(f"{rows[0]['md5']}\n")
+    new = tmp_path / "new.jsonl"
+    new.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    ran = safelight("rematch", new, "--hashes", listed, "-o", "json")
+    assert (ran.code, [row["path"] for row in ran.rows]) == (1, [rows[0]["path"]])
+    for row in rows:
+        del row["md5"]
+    old.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    ran = safelight("rematch", old, "--hashes", listed)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.count(f"{len(rows)} × without MD5, which the lists hold") == 1
 
 
 def test_what_was_told_before_is_not_told_again(

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
-from safelight.matching.rules import Hit, MatchList, MatchPolicy, Standing
+from safelight.matching.arrays import some_rows
+from safelight.matching.rules import Hit, MatchList, MatchPolicy, Nearness, Standing
 from safelight.matching.step import Change, Matcher
+from safelight.matching.tables import SomeVideos
+from safelight.matching.video import Query
 from safelight.model import (
     Algorithm,
     Digests,
@@ -273,3 +276,99 @@ def test_a_search_sees_all_of_a_change_or_nothing() -> None:
         reader.join()
     assert set(seen) <= {(first, first + 1) for first in range(0, 402, 2)}
     assert len(set(seen)) > 3
+
+
+def _rows(algorithm: Algorithm, first: int, count: int) -> EntryArrays:
+    """Entries that nobody had before; of a video one frame."""
+    ids = np.arange(first, first + count, dtype=np.int64)
+    return EntryArrays(
+        algorithm=algorithm,
+        ids=ids,
+        lists=np.zeros(count, np.int32),
+        values=np.random.default_rng(first).integers(0, 256, (count, algorithm.size), np.uint8),
+        qualities=np.full(count, 100, np.int16),
+    )
+
+
+def _held(matcher: Matcher) -> dict[str, int]:
+    """How much is held of each kind, of what is there and of what is gone."""
+    state = matcher.state
+    index = state.pdq.index.statistics()
+    held = {"pdq": index.entries + index.removed}
+    held |= {"frames": sum(len(part) for part in state.videos.parts)}
+    held |= {"videos": sum(len(part.table) for part in state.videos.parts)}
+    held |= {one.value: len(table.index) for one, table in state.digests.items()}
+    for one in Algorithm:
+        held[f"facts of {one.value}"] = sum(map(len, state.facts_of(one).parts))
+    return held
+
+
+@pytest.mark.parametrize("standing", [0, 300])
+def test_what_comes_and_goes_does_not_pile_up(standing: int) -> None:
+    matcher = Matcher.following(Change(lists={0: MatchList(name="a")}))
+    kinds = [one for one in Algorithm if one is not Algorithm.VPDQ] + [Algorithm.VPDQ]
+    stay = [_rows(one, 10**6 * n, standing) for n, one in enumerate(kinds, 1) if standing]
+    matcher.apply(Change(entries=tuple(stay)))
+    first = 10**8
+    for _ in range(12):
+        new = [_rows(one, first + 200 * n, 200) for n, one in enumerate(kinds)]
+        matcher.apply(Change(entries=tuple(new)))
+        first += 200 * len(kinds)
+        matcher.apply(Change(gone=np.concatenate([array.ids for array in new])))
+    for _ in range(2):
+        matcher.apply(Change())
+    matcher.state.pdq.index.merge()
+    assert len(matcher) == standing * len(kinds)
+    held = _held(matcher)
+    assert len(held) == 3 + len(kinds) - 2 + len(Algorithm)
+    assert {name: count for name, count in held.items() if count > 3 * standing + 300} == {}
+    for array in stay:
+        if array.algorithm is not Algorithm.VPDQ:
+            for row in (0, standing - 1):
+                value = bytes(array.values[row])
+                (hit,) = matcher.hash_hits(array.algorithm, value, MatchPolicy(radius=0))
+                assert hit.match.entry == array.ids[row]
+
+
+def test_what_was_gone_and_forgotten_comes_back_once() -> None:
+    matcher = Matcher.following(Change(lists={0: MatchList(name="a")}))
+    kinds = (Algorithm.PDQ, Algorithm.MD5, Algorithm.VPDQ)
+    every = tuple(_rows(one, 1000 * n, 200) for n, one in enumerate(kinds))
+    for _ in range(3):
+        matcher.apply(Change(entries=every))
+        matcher.apply(Change(gone=np.concatenate([array.ids for array in every])))
+        assert len(matcher) == 0
+    matcher.apply(Change(entries=every))
+    for array in every:
+        asked = Algorithm.PDQ if array.algorithm is Algorithm.VPDQ else array.algorithm
+        (hit,) = matcher.hash_hits(asked, bytes(array.values[7]), MatchPolicy(radius=0))
+        assert (hit.match.algorithm, hit.match.entry) == (array.algorithm, array.ids[7])
+
+
+def test_a_table_of_some_videos_is_as_one_that_was_made_of_them() -> None:
+    every = {number: Entry(Algorithm.VPDQ, number, 0) for number in range(6)}
+    array = arrays(every)[0]
+    # the first two videos share their pictures, and a standing picture is in one of them twice
+    shared = array.values.copy()
+    shared[9:18] = shared[:9]
+    shared[1] = shared[0]
+    array = replace(array, values=shared)
+    table = SomeVideos.of(array, array.ids).table
+    wanted = np.array([True, False, False, True, True, False])
+    rows = wanted[array.ids]
+    new = SomeVideos.of(some_rows(array, rows), array.ids[rows]).table
+    some = table.only(wanted)
+    near, among = Nearness(radius=31, min_quality=0), np.ones(3, np.bool_)
+    for frames in SHOWN:
+        asked = video(frames).frames
+        assert list(some.video_hits(asked, near, POLICY, among)) == list(
+            new.video_hits(asked, near, POLICY, among)
+        )
+        query = Query.bare(bytes(frames[3]))
+        assert list(some.picture_hits(query, near, among)) == list(
+            new.picture_hits(query, near, among)
+        )
+    assert (
+        int((~some.is_used(np.arange(45))).sum()) == 9 + 9 + 1
+    )  # of two videos, and the one picture of the second alone
+    assert table.only(np.ones(6, np.bool_)) is table

@@ -1,6 +1,8 @@
 """Entries that suddenly match far more than before: marked where near, and never set aside."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import date, timedelta
 
 import pytest
 from test_rules import POLICY, hit, picture
@@ -9,6 +11,7 @@ from safelight.matching.flood import Flood, FloodGuard, FloodLimits
 from safelight.matching.rules import Standing, judge
 from safelight.model import Algorithm, History, Verdict
 
+DAY = date(2026, 11, 24)
 LIMITS = FloodLimits(least=200, times=10)
 
 
@@ -46,7 +49,7 @@ def exact(entry=1):
 
 def guard(today=0, least=3):
     known = {1: History(days=5, greatest=0, today=today)}
-    return FloodGuard(FloodLimits(least=least, times=10), known)
+    return FloodGuard(FloodLimits(least=least, times=10), known, DAY)
 
 
 def test_a_near_match_is_marked_from_the_moment_on_that_its_entry_floods():
@@ -63,13 +66,17 @@ def test_a_near_match_is_marked_from_the_moment_on_that_its_entry_floods():
     assert answers[4].matches[0].to_json()["flood"] is True
     assert "flood" not in answers[0].matches[0].to_json()
     flood = Flood(list_name="demo", entry=1, kind="near", matches=5, expected=3)
-    assert some.take_floods() == [flood]
-    assert some.take_floods() == []
+    assert some.floods() == [flood]
+    some.look(near())  # it has grown: what was raised is not all
+    some.raised([flood])
+    assert some.floods() == [replace(flood, matches=6)]
+    some.raised(some.floods())
+    assert some.floods() == []
 
 
 def test_the_matches_of_today_before_this_run_count():
     history = {1: History(days=5, greatest=7, today=70)}
-    some = FloodGuard(FloodLimits(least=3, times=10), history)
+    some = FloodGuard(FloodLimits(least=3, times=10), history, DAY)
     answer = some.look(near())
     assert answer.reasons[-1].startswith(
         "flood: entry 1 of list demo matched 71 times today, at most 7 on a day before: "
@@ -80,9 +87,7 @@ def test_an_exact_match_stays_as_it_is_and_alarms():
     some = guard()
     answers = [some.look(exact()) for _ in range(5)]
     assert answers == [exact()] * 5
-    assert some.take_floods() == [
-        Flood(list_name="demo", entry=1, kind="exact", matches=5, expected=3)
-    ]
+    assert some.floods() == [Flood(list_name="demo", entry=1, kind="exact", matches=5, expected=3)]
 
 
 def test_of_a_file_only_what_is_near_and_floods_is_marked():
@@ -94,7 +99,7 @@ def test_of_a_file_only_what_is_near_and_floods_is_marked():
     assert told == [
         (Algorithm.MD5, 1, False), (Algorithm.PDQ, 1, True), (Algorithm.PDQ, 2, False),
     ]  # fmt: skip
-    assert sorted(flood.kind for flood in some.take_floods()) == ["exact", "near"]
+    assert sorted(flood.kind for flood in some.floods()) == ["exact", "near"]
 
 
 def test_an_equal_hash_that_says_little_is_near_and_marked():
@@ -112,20 +117,45 @@ def test_what_is_only_observed_counts_and_is_not_marked():
     some = guard(least=2)
     seen = judge(picture(), [hit(4, standing=Standing.OBSERVED)], POLICY)
     assert [some.look(seen) for _ in range(9)] == [seen] * 9
-    assert some.take_floods() == []
+    assert some.floods() == []
     assert some.look(near()).matches[0].flood
 
 
-def test_a_new_past_takes_the_place_of_what_was_counted():
+def test_exact_matches_mark_no_near_one_and_near_ones_alarm_no_exact_one():
+    some = guard()
+    for _ in range(9):
+        some.look(exact())
+    assert not some.look(near()).matches[0].flood
+    assert [(flood.kind, flood.matches) for flood in some.floods()] == [("exact", 9)]
     some = guard()
     for _ in range(9):
         some.look(near())
-    some.renew({1: History(days=5, greatest=0, today=1)})
+    some.look(exact())
+    assert [(flood.kind, flood.matches) for flood in some.floods()] == [("near", 9)]
+
+
+def test_what_was_noted_is_not_counted_twice_and_what_others_noted_is():
+    some = guard(least=8)
+    for _ in range(5):
+        some.look(exact())
+    some.noted({1: 5}, {1: History(days=5, greatest=0, today=5)})
+    assert [some.look(near()).matches[0].flood for _ in range(8)] == [False] * 8
+    some.noted({1: 8}, {1: History(days=5, greatest=0, today=20)})  # 7 by another
+    assert some.look(near()).reasons[-1].startswith("flood: entry 1 of list demo matched 16 times")
+
+
+def test_a_day_begins_with_what_was_noted_of_it():
+    some = guard()
+    for _ in range(9):
+        some.look(near())
+    some.begin({1: History(days=5, greatest=0, today=1)}, DAY + timedelta(days=1))
+    assert some.day == DAY + timedelta(days=1)
     assert not some.look(near()).matches[0].flood  # the second of today
 
 
 def test_several_threads_lose_no_match():
-    some = FloodGuard(FloodLimits(least=3999, times=1), {1: History(days=1, greatest=0, today=0)})
+    past = {1: History(days=1, greatest=0, today=0)}
+    some = FloodGuard(FloodLimits(least=3999, times=1), past, DAY)
     with ThreadPoolExecutor(8) as pool:
         marked = sum(pool.map(lambda _: some.look(near()).matches[0].flood, range(4000)))
     assert marked == 1

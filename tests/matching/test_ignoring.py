@@ -68,6 +68,16 @@ def test_a_near_match_is_explained_by_what_is_as_near(listed, ignored, suppresse
         assert [match.entry for match in answer.matches] == [1]
 
 
+@pytest.mark.parametrize("by", [ignorable(quality=3), ignorable(algorithm=Algorithm.MD5)])
+def test_what_people_confirmed_and_is_equal_is_never_set_aside(by):
+    """However little its hash says, and whatever else of the file is explained."""
+    equal = replace(hit(quality=3), confirmed=True)
+    near = replace(hit(4, entry=2), confirmed=True)
+    answer = judge(picture(quality=3), best_per_entry([equal, near, by]), POLICY)
+    assert answer.verdict is Verdict.SIMILAR
+    assert (answer.matches, answer.suppressed) == ((equal.match,), (near.match,))
+
+
 def test_the_reason_names_what_explains_it():
     answer = judge(picture(), [hit(4), ignorable(3)], POLICY)
     assert answer.reasons == (

@@ -154,9 +154,9 @@ def test_times_that_net_cannot_hold_are_left_out(tmp_path: Path):
     assert "Written" not in medium["MediaFiles"][0]
 
 
-def test_rows_without_md5_are_refused(tmp_path: Path):
+def test_rows_without_an_exhibit_are_refused(tmp_path: Path):
     found = known()
-    del found["md5"]
+    del found["exhibit"]
     with pytest.raises(BadInput, match="--exhibit"):
         case(tmp_path, found)
     assert not (tmp_path / "vics.json").exists()

@@ -1,4 +1,8 @@
-"""The soak's lists as they should be, and the acts that change them, in the database and here."""
+"""The soak's lists as they should be, and the acts that change them, in the database and here.
+
+A hash of 16 bytes is an MD5 and one of 32 is PDQ. A video goes by the hash of its first picture
+with one byte before it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -6,16 +10,27 @@ from random import Random
 
 from safelight.app import App
 from safelight.clock import utc_now
-from safelight.model import Algorithm, HashRow
+from safelight.model import Algorithm, HashRow, VideoFrame, video_value
 from safelight.store import imports, lists, retract
 from safelight.store.lists import HashList, NewList
 
 SOURCE = "soak"
 FIRST, SECOND = "first", "second"
-BASE = 120_000  # entries of the first list that stay
+BASE = 60_000  # entries of the first list that stay
 MOST_NEW = 30_000  # entries that come and go, of both lists
 
+VIDEO_BYTES = 33
+
 Touched = list[bytes]
+
+
+def _row(line: int, value: bytes, their_id: str) -> HashRow:
+    if len(value) == VIDEO_BYTES:
+        pictures = [value[1:], *(Random(value[1:] + bytes([n])).randbytes(32) for n in range(4))]
+        frames = tuple(VideoFrame(1000 * n, 90, picture) for n, picture in enumerate(pictures))
+        return HashRow(line, Algorithm.VPDQ, video_value(frames), None, their_id, frames=frames)
+    algorithm = Algorithm.MD5 if len(value) == Algorithm.MD5.size else Algorithm.PDQ
+    return HashRow(line, algorithm, value, 100, their_id)
 
 
 @dataclass
@@ -34,7 +49,7 @@ class World:
         """Make both lists, and fill the first."""
         for name in (FIRST, SECOND):
             self.make(name)
-        self.base = [self.chance.randbytes(32) for _ in range(BASE)]
+        self.base = [self._new() for _ in range(BASE)]
         self._import(FIRST, ((value, "") for value in self.base))
 
     def expected(self, value: bytes) -> list[str]:
@@ -61,7 +76,7 @@ class World:
         name = self.chance.choice((FIRST, SECOND))
         other = self.standing[SECOND if name == FIRST else FIRST]
         count = self.chance.choice((1, 1, 2, 50, 3_000))
-        new = {self.chance.randbytes(32): self._their_id() for _ in range(count)}
+        new = {self._new(): self._their_id() for _ in range(count)}
         new |= {value: self._their_id() for value in self._some(other, count // 10)}
         new = {value: it for value, it in new.items() if value not in self.taken_back[name]}
         new = {value: it for value, it in new.items() if value not in self.standing[name]}
@@ -118,12 +133,12 @@ class World:
         return lists.get(tx, name)
 
     def _import(self, name: str, rows: Iterable[tuple[bytes, str]]) -> None:
-        made = (
-            HashRow(line, Algorithm.PDQ, value, 100, their_id)
-            for line, (value, their_id) in enumerate(rows, 1)
-        )
+        made = (_row(line, value, their_id) for line, (value, their_id) in enumerate(rows, 1))
         with self.app.transaction() as tx:
             imports.import_entries(tx, self._list(tx, name), made)
+
+    def _new(self) -> bytes:
+        return self.chance.randbytes(self.chance.choices((32, 16, 33), (60, 38, 2))[0])
 
     def _their_id(self) -> str:
         self.number += 1

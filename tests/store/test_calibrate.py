@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_lists import NOW, edit_list, within
 
-from safelight.errors import BadInput
+from safelight.errors import BadInput, ListNotFound, NotPermitted
 from safelight.model import Algorithm, EntryFlag, HashRow
 from safelight.store import audit, entries, entry_arrays, imports, lists
 from safelight.store.calibrate import Calibration, calibrate, undo
@@ -60,7 +61,7 @@ def test_the_share_and_the_radius_decide(
     value = _moved(COMMON, bits)
     with store.transaction() as tx:
         one = _list(tx, value, radius=radius)
-        done = calibrate(tx, one, REFERENCE, share=share)
+        done = calibrate(within(tx), "one", REFERENCE, share=share, now=NOW)
         assert done == Calibration(
             reference=2000, radius=radius, share=share, entries=1, exact_only=is_far, already=0
         )
@@ -72,28 +73,42 @@ def test_as_many_are_near_as_counting_says(store: Store) -> None:
     flips = RANDOM.random((5000, 256)) < RANDOM.random((5000, 1)) * 0.3
     values = np.unique(centres ^ np.packbits(flips, axis=1), axis=0)
     near = [int((np.bitwise_count(REFERENCE ^ one).sum(axis=1) <= 24).sum()) for one in values]
-    told: list[int] = []
+    told: list[tuple[int, int]] = []
+
+    def step(compared: int, total: int) -> None:
+        told.append((compared, total))
+
     with store.transaction() as tx:
         one = _list(tx, *values)
-        done = calibrate(tx, one, REFERENCE, share=0.0005, radius=24, step=told.append)
+        done = calibrate(
+            within(tx),
+            "one",
+            REFERENCE,
+            share=0.0005,
+            radius=24,
+            step=lambda *now: told.append(now),
+            now=NOW,
+        )
         expected = {value.tobytes() for value, count in zip(values, near, strict=True) if count > 1}
         assert expected
         assert _far(tx, one) == expected
         assert (done.entries, done.exact_only) == (len(values), len(expected))
-        assert told[-1] == len(values)
+        assert told[-1] == (len(values), len(values))
 
 
 def test_it_holds_until_it_is_undone_and_readers_are_told(store: Store) -> None:
     other = REFERENCE[1000]
     with store.transaction() as tx:
         one = _list(tx, COMMON, other)
-        assert calibrate(tx, one, REFERENCE, share=0.001).exact_only == 1
+        assert calibrate(within(tx), "one", REFERENCE, share=0.001, now=NOW).exact_only == 1
         changed = entry_arrays.entries_changed(tx, one.id, one.change).arrays[Algorithm.PDQ]
         assert changed.values.tobytes() == COMMON.tobytes()
         assert changed.flags is not None
         assert changed.flags.tolist() == [EntryFlag.EXACT_ONLY]
         far = REFERENCE[500:1500]
-        again = calibrate(tx, one, far, share=0.5)  # near to none of these, and yet it stays
+        again = calibrate(
+            within(tx), "one", far, share=0.5, now=NOW
+        )  # near to none of these, and yet it stays
         assert (again.exact_only, again.already) == (0, 1)
         before = lists.get(tx, "one").change
         assert before == 2  # nothing changed, so no number was taken
@@ -131,12 +146,71 @@ def test_what_says_nothing_is_refused(
     with store.transaction() as tx:
         one = _list(tx, COMMON)
         with pytest.raises(BadInput, match=message):
-            calibrate(tx, one, REFERENCE[:number], **how)
+            calibrate(within(tx), "one", REFERENCE[:number], **how, now=NOW)
         assert _far(tx, one) == set()
 
 
 def test_a_small_reference_can_be_forced(store: Store) -> None:
     with store.transaction() as tx:
+        _list(tx, COMMON)
+        assert calibrate(within(tx), "one", REFERENCE[:500], force=True, now=NOW).exact_only == 1
+        assert calibrate(within(tx), "one", REFERENCE[:0], force=True, now=NOW).exact_only == 0
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "said"),
+    [
+        ({"permitted_purposes": ("statistics", "export")}, "enabled", "may not be used to match"),
+        ({"expires_at": NOW}, "enabled", "ended on 2026-11-24"),
+        ({}, "disabled", "is disabled"),
+    ],
+)
+def test_a_list_that_may_not_be_matched_is_not_compared(
+    store: Store, facts: dict[str, Any], state: str, said: str
+) -> None:
+    with store.transaction() as tx:
         one = _list(tx, COMMON)
-        assert calibrate(tx, one, REFERENCE[:500], force=True).exact_only == 1
-        assert calibrate(tx, one, REFERENCE[:0], force=True).exact_only == 0
+        edit_list(tx, one, **facts)
+        lists.set_state(tx, one, state)
+    with pytest.raises(NotPermitted, match=said):
+        calibrate(store.transaction, "one", REFERENCE, now=NOW)
+    with store.transaction() as tx:
+        refused = [event for event in audit.events(tx) if event.action == "list.refuse"]
+        assert [event.detail["purpose"] for event in refused] == ["match"]
+        assert _far(tx, one) == set()
+
+
+def test_what_changes_while_entries_are_compared_is_not_lost(store: Store) -> None:
+    """No transaction is open meanwhile: others import, retract and even calibrate."""
+    second, third = _moved(COMMON, 1), _moved(COMMON, 2)
+    with store.transaction() as tx:
+        one = _list(tx, COMMON, second)
+
+    def meanwhile(_compared: int, _total: int) -> None:
+        with store.transaction() as tx:
+            rows = [HashRow(1, Algorithm.PDQ, COMMON.tobytes(), 97, "x", "C")]
+            rows.append(HashRow(2, Algorithm.PDQ, third.tobytes(), 90))
+            imports.import_entries(tx, one, rows)
+            (far,) = [e.id for e in entries.page(tx, one)[0] if e.value == second.tobytes()]
+            tx.connection.exec_driver_sql("UPDATE entry SET near = false WHERE id = %s", (far,))
+
+    done = calibrate(store.transaction, "one", REFERENCE, now=NOW, step=meanwhile)
+    assert (done.entries, done.exact_only) == (2, 1)
+    with store.transaction() as tx:
+        there = {e.value: e for e in entries.page(tx, one)[0]}
+    assert not there[COMMON.tobytes()].near
+    assert there[COMMON.tobytes()].quality == 97
+    assert {said.their_class for said in there[COMMON.tobytes()].assertions} == {"", "C"}
+    assert there[third.tobytes()].near  # it came too late
+
+
+def test_a_list_that_is_deleted_meanwhile(store: Store) -> None:
+    with store.transaction() as tx:
+        one = _list(tx, COMMON)
+
+    def meanwhile(_compared: int, _total: int) -> None:
+        with store.transaction() as tx:
+            lists.delete(tx, one)
+
+    with pytest.raises(ListNotFound, match="deleted"):
+        calibrate(store.transaction, "one", REFERENCE, now=NOW, step=meanwhile)

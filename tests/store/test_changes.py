@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from made_lists import within
 
 from safelight.errors import BadInput, NotPermitted
 from safelight.matching.content import ListContents
@@ -26,6 +27,7 @@ from safelight.store.lists import NewList
 from safelight.store.transaction import Transaction
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
+END = NOW + timedelta(days=7)
 POLICY = MatchPolicy()
 
 
@@ -98,13 +100,12 @@ class Life:
             for _ in range(self.rng.choice([1, 3, 8]))
         ]
         until = self.rng.choice([None, None, NOW - timedelta(days=1), NOW + timedelta(days=1)])
-        imports.import_entries(
-            self.tx,
-            self.rng.choice(self.every),
-            rows,
-            source=self.rng.choice(["S", "T"]),
-            terms=imports.Terms(until=until, observe=self.rng.random() < 0.3),
-        )
+        one = self.rng.choice(self.every)
+        owner = "Olu" if one.meaning == "ignore" else ""
+        until = until or (END if owner else None)
+        terms = imports.Terms(owner=owner, until=until, observe=self.rng.random() < 0.3)
+        source = self.rng.choice(["S", "T"])
+        imports.import_entries(self.tx, one, rows, source=source, terms=terms)
 
     def _retract(self) -> None:
         algorithm = self.rng.choice([Algorithm.PDQ, Algorithm.MD5])
@@ -128,10 +129,11 @@ class Life:
                 {"permitted_purposes": self.rng.choice([("match",), ("statistics",)])},
                 {"radius": self.rng.choice([0, 31])},
                 {"min_quality": self.rng.choice([0, 50])},
+                {"meaning": self.rng.choice(["unverified", "ignore"])},
             ]
         )
         facts = {name: getattr(one, name) for name in NewList.__dataclass_fields__}
-        lists.edit(self.tx, one, NewList(**(facts | changed)))
+        lists.edit(self.tx, one, NewList(**(facts | changed)), now=NOW)
 
     def _calibrate(self) -> None:
         one = self.rng.choice(self.every)
@@ -139,7 +141,8 @@ class Life:
             calibrate.undo(self.tx, one)
             return
         ordinary = np.frombuffer(_value(self.rng.randrange(9), 32) * 1000, np.uint8).reshape(-1, 32)
-        calibrate.calibrate(self.tx, one, ordinary, share=0.01)
+        with suppress(NotPermitted):
+            calibrate.calibrate(within(self.tx), one.name, ordinary, share=0.01, now=NOW)
 
     def _state(self) -> None:
         state = self.rng.choice(["enabled", "observe", "disabled"])
@@ -337,8 +340,8 @@ def test_named_lists_are_followed_through_a_new_name_and_others_are_not(store: S
     with LiveMatcher(store, ["one"], every=600) as live:
         with store.transaction() as tx:
             facts = {name: getattr(one, name) for name in NewList.__dataclass_fields__}
-            renamed = lists.edit(tx, one, NewList(**(facts | {"name": "new"})))
-            lists.edit(tx, two, replace(two, name="one"))
+            renamed = lists.edit(tx, one, NewList(**(facts | {"name": "new"})), now=NOW).list_
+            lists.edit(tx, two, replace(two, name="one"), now=NOW)
             imports.import_entries(tx, renamed, [row(Algorithm.MD5, 2)])
         _waited_for(live, 2)
         (hit,) = live.matcher.hash_hits(Algorithm.MD5, _value(1, 16), POLICY)
@@ -352,10 +355,25 @@ def test_a_refusal_is_audited_once(store: Store) -> None:
     live = LiveMatcher(store, clock=lambda: NOW)
     for _ in range(3):
         live.catch_up()
-    assert [reason.startswith("The permission to use") for reason in live.refused] == [True]
+    with LiveMatcher(store, clock=lambda: NOW) as started:  # a start is one use, not two
+        for _ in range(3):
+            started.catch_up()
+    for one_of in (live, started):
+        assert [reason.startswith("The permission to use") for reason in one_of.refused] == [True]
     with store.transaction() as tx:
         query = "SELECT count(*) FROM audit_event WHERE action = 'list.refuse' AND subject = :list"
-        assert tx.connection.scalar(sa.text(query), {"list": one.subject}) == 1
+        assert tx.connection.scalar(sa.text(query), {"list": one.subject}) == 2
+
+
+def test_hashes_that_cannot_be_joined_are_told_of(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = LiveMatcher(store)
+    assert live.slowed == ""
+    good = live.matcher.state.pdq.index.statistics()
+    bad = replace(good, merge_error="no memory")
+    monkeypatch.setattr("safelight.kernel.index.HashIndex.statistics", lambda _: bad)
+    assert live.slowed == "New hashes cannot be joined with the others: no memory"
 
 
 def test_a_list_that_is_loaded_says_what_it_holds_as_before(store: Store) -> None:

@@ -1,4 +1,5 @@
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,3 +117,25 @@ def test_any_number_of_classes(store: Store, several: int) -> None:
     assert _classes(md5) == {
         number: "; ".join(f"c{n}" for n in range(number % several + 1)) for number in range(50)
     }
+
+
+@pytest.mark.parametrize("named_singly", [20_000, 5])
+def test_of_other_lists_no_class_is_read(
+    store: Store, monkeypatch: pytest.MonkeyPatch, named_singly: int
+) -> None:
+    """A list that is new to a reader costs what is on it, however large the others are."""
+    read: list[int] = []
+    combined = entry_arrays._combined
+
+    def counted(entries: Any, numbers: Any, names: Any) -> Any:
+        read.append(len(entries))
+        return combined(entries, numbers, names)
+
+    monkeypatch.setattr(entry_arrays, "_combined", counted)
+    monkeypatch.setattr(entry_arrays, "_NAMED_SINGLY", named_singly)
+    with store.transaction() as tx:
+        for name in ("before", "small", "after"):
+            _made(tx, name, *(_md5(n, f"{n}", name) for n in range(10)))
+        found = entry_arrays.entries_for_matching(tx, [lists.get(tx, "small").id])
+    assert read == [10]
+    assert _classes(found[Algorithm.MD5]) == dict.fromkeys(range(10), "small")

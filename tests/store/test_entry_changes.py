@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from made_lists import within
 from psycopg import sql
 
 from safelight.model import (
@@ -22,7 +23,7 @@ from safelight.model import (
 )
 from safelight.store import calibrate, entries, entry_arrays, imports, lists, merge, retract
 from safelight.store.database import Store
-from safelight.store.entry_arrays import entries_changed
+from safelight.store.entry_arrays import ChangedEntries, entries_changed
 from safelight.store.imports import Terms
 from safelight.store.lists import HashList, NewList
 from safelight.store.transaction import Transaction
@@ -54,7 +55,11 @@ def _changed(tx: Transaction, list_: HashList) -> tuple[list[int], list[int]]:
     numbers = {entry.id: entry.value[0] for entry in entries.page(tx, list_)[0]}
     found = entries_changed(tx, list_.id, list_.change)
     stand = [numbers[one] for arrays in found.arrays.values() for one in arrays.ids.tolist()]
-    return sorted(stand), sorted(numbers[one] for one in found.gone.tolist())
+    return sorted(stand), sorted(numbers[one] for one in _gone(found))
+
+
+def _gone(found: ChangedEntries) -> list[int]:
+    return [one for arrays in found.lost.values() for one in arrays.ids.tolist()]
 
 
 def _same(one: EntryArrays, other: EntryArrays) -> bool:
@@ -123,7 +128,7 @@ def test_what_changed_is_told_as_the_whole_list_tells_it(store: Store) -> None:
             Algorithm.MD5: True,
             Algorithm.VPDQ: True,
         }
-        assert changed.gone.tolist() == []
+        assert _gone(changed) == []
         some = entries_changed(tx, one.id, one.change).arrays
         ids = {*some[Algorithm.MD5].ids.tolist(), *some[Algorithm.PDQ].ids.tolist()}
         assert len(ids) == 2
@@ -204,10 +209,11 @@ def test_what_comes_back_while_observed_is_observed(store: Store) -> None:
 def test_an_entry_ends_with_the_last_that_stands_by_it(store: Store) -> None:
     later = END + timedelta(days=1)
     with store.transaction() as tx:
-        one = _made(tx, "one", *(_md5(n) for n in range(1, 6)), terms=Terms(until=END))
+        one = _made(tx, "one", *(_md5(n) for n in range(1, 7)), terms=Terms(until=END))
         imports.import_entries(tx, one, [_md5(1)], source="T", terms=Terms(until=later))
         imports.import_entries(tx, one, [_md5(2)], source="T")  # has no end
-        imports.import_entries(tx, one, [_md5(3)])  # the source itself renews it without one
+        imports.import_entries(tx, one, [_md5(3)])  # said again, without a word of an end
+        imports.import_entries(tx, one, [_md5(6)], terms=Terms(endless=True))
         imports.import_entries(tx, one, [_md5(4, "x")], source="T", terms=Terms(until=later))
         retract.retract(tx, one, source="T", ids=["x"], at=NOW)
         arrays = entry_arrays.entries_for_matching(tx, [one.id])[Algorithm.MD5]
@@ -216,7 +222,7 @@ def test_an_entry_ends_with_the_last_that_stands_by_it(store: Store) -> None:
         two = _made(tx, "two", _md5(1))
         assert entry_arrays.entries_for_matching(tx, [two.id])[Algorithm.MD5].until is None
     end = int(END.timestamp())
-    assert ends == {1: end + 86_400, 2: NO_END, 3: NO_END, 4: end, 5: end}
+    assert ends == {1: end + 86_400, 2: NO_END, 3: end, 4: end, 5: end, 6: NO_END}
 
 
 def test_whoever_listens_is_told_of_every_change_of_a_list(store: Store, database: Any) -> None:
@@ -293,7 +299,7 @@ def test_a_merge_keeps_what_sets_entries_apart(store: Store) -> None:
         tried = [_md5(1), _md5(2), _md5(3)]
         imports.import_entries(tx, other, tried, source="T", terms=Terms(observe=True))
         reference = np.tile(np.full(32, 9, np.uint8), (1000, 1))
-        assert calibrate.calibrate(tx, other, reference).exact_only == 1
+        assert calibrate.calibrate(within(tx), "other", reference, now=NOW).exact_only == 1
         retract.retract(tx, into, source="S", ids=["b"], at=NOW)
         merge.merge(tx, into, [lists.get(tx, "other")])
         apart = {

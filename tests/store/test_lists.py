@@ -177,7 +177,8 @@ def test_what_is_observed_or_ignored_is_told_and_changes_no_verdict(store: Store
     with store.transaction() as tx:
         for name, row in rows.items():
             made = lists.create(tx, _new(name, meaning="ignore" if name == "c" else "unverified"))
-            imports.import_entries(tx, made, [row])
+            terms = imports.terms_of(tx, made, now=NOW)
+            imports.import_entries(tx, made, [row], terms=terms)
             if name == "b":
                 lists.set_state(tx, made, "observe")
         loaded = load_lists(tx, Sources(), now=NOW)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
+from made_lists import within
 
 from safelight.model import Algorithm, HashRow, VideoFrame, video_value
 from safelight.store import (
@@ -81,7 +82,7 @@ def test_sizes_exact_only_entries_and_alarms(store: Store) -> None:
     with store.transaction() as tx:
         one = _made(tx, "one", _md5(1), video, opaque, *pdq)
         reference = np.tile(np.frombuffer(pdq[0].value, np.uint8), (1000, 1))
-        assert calibrate.calibrate(tx, one, reference).exact_only == 1
+        assert calibrate.calibrate(within(tx), "one", reference, now=NOW).exact_only == 1
         alarm = NewAlarm(
             entry=_ids(tx, one)[1], day=NOW.date(), kind="exact", matches=9, expected=1
         )

@@ -20,10 +20,9 @@ from safelight.errors import BadInput
 from safelight.files import show_path
 from safelight.matching.graded import Graded, GradedRow
 from safelight.matching.rules import MatchPolicy
-from safelight.model import FOUND, Algorithm, Grade, HashRow, RejectedRow, Verdict
+from safelight.model import FILE_DIGESTS, FOUND, Algorithm, Grade, HashRow, RejectedRow, Verdict
 
 _CONTAINERS = ("archive", "mail", "document")
-_DIGESTS = (Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256)
 _LONGEST_FIRST_LINE = 1 << 20
 
 
@@ -128,6 +127,6 @@ def _of_hash_file(path: Path) -> Iterator[GradedRow]:
 
 def _digest_of(row: HashRow) -> Algorithm | None:
     """The digest that a hash is; 64 digits that the file does not name may be SHA-256."""
-    if row.algorithm in _DIGESTS:
+    if row.algorithm in FILE_DIGESTS:
         return row.algorithm
     return Algorithm.SHA256 if row.guessed else None

@@ -43,6 +43,8 @@ SCHEMA = pa.schema(
         "path": _TEXT,
         "path_b64": _TEXT,
         "derivation": pa.list_(_STEP),
+        "md5": _TEXT,
+        "sha1": _TEXT,
         "sha256": _TEXT,
         "kind": _TEXT,
         "format": _TEXT,
@@ -132,7 +134,7 @@ def _from_record(record: dict[str, Any]) -> dict[str, Any]:
         if name in row:
             row[name] = [_told(match) for match in row[name]]
     row["derivation"] = [_told(step) for step in row.get("derivation", ())]
-    row |= {name: row.get(name) for name in ("sha256", "pdq", "pdq_quality")}
+    row |= {name: row.get(name) for name in ("md5", "sha1", "sha256", "pdq", "pdq_quality")}
     return {name: value for name, value in row.items() if name in _ALWAYS or value not in ([], {})}
 
 

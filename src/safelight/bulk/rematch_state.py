@@ -10,13 +10,13 @@ is gone on with. Only rows of what matches are written; nothing is kept of what 
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from safelight.bulk.kept_files import Place
+from safelight.bulk.earlier_files import Place
 from safelight.errors import BadInput, CorruptFile
 from safelight.files import (
     PRIVATE,
@@ -98,10 +98,16 @@ class Progress:
     rows: int = 0
     written: int = 0  # bytes of the result
     compared: int = 0
-    in_part: int = 0  # by their bytes only
+    in_part: int = 0  # without a digest that lists hold, or a hash of what they show
+    without: dict[str, int] = field(default_factory=dict)  # by digest that lists hold
     unchecked: int = 0  # the row holds no hash
     found: dict[str, int] = field(default_factory=dict)  # by verdict
     ended: bool = False
+
+    def note_without(self, digests: Iterable[str]) -> None:
+        """Count a row that lacks these digests."""
+        for one in digests:
+            self.without[str(one)] = self.without.get(str(one), 0) + 1
 
 
 class RematchState:

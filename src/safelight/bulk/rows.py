@@ -12,6 +12,7 @@ from safelight.matching.rules import PARTIAL, fully_checked
 from safelight.model import (
     Answer,
     Container,
+    Digests,
     Examined,
     ImageHashes,
     Item,
@@ -81,7 +82,7 @@ def scan_row(
     row: dict[str, Any] = {
         **path_fields(path),
         **derivation_fields(members),
-        "sha256": examined.digests.sha256 if examined.digests else None,
+        **_digest_fields(examined.digests),
         "kind": examined.kind,
         "format": examined.format,
         "verdict": answer.verdict.value,
@@ -98,6 +99,11 @@ def scan_row(
     if inside is not None:
         row["inside"] = inside
     return row | _facts(examined) | dict(more or {})
+
+
+def _digest_fields(digests: Digests | None) -> dict[str, str | None]:
+    """The digests of the bytes; null where those could not be read."""
+    return {name: getattr(digests, name, None) for name in ("md5", "sha1", "sha256")}
 
 
 def _facts(examined: Examined) -> dict[str, Any]:
@@ -123,14 +129,13 @@ def _facts(examined: Examined) -> dict[str, Any]:
 def exhibit_fields(exhibit: str, answer: Answer, stamp: Stamp | None) -> dict[str, Any]:
     """What a row tells of an exhibit's item, for those it is handed on to.
 
-    `exhibit`, the further digests, `size`, and `times` of what is a file.
+    `exhibit`, `size`, and `times` of what is a file.
     """
     digests = answer.examined.digests
     told: dict[str, Any] = {"size": digests.size if digests else None}
     if stamp is not None:
         told = stamp.to_json()
-    named = {name: getattr(digests, name, None) for name in ("md5", "sha1")}
-    return {"exhibit": exhibit, **named, **told}
+    return {"exhibit": exhibit, **told}
 
 
 def hash_row(path: bytes, item: Item) -> dict[str, Any]:
@@ -138,13 +143,7 @@ def hash_row(path: bytes, item: Item) -> dict[str, Any]:
     examined = item.examined
     digests = examined.digests
     row: dict[str, Any] = {**path_fields(path), **derivation_fields(item.members)}
-    row |= {
-        "md5": digests.md5 if digests else None,
-        "sha1": digests.sha1 if digests else None,
-        "sha256": digests.sha256 if digests else None,
-        "kind": examined.kind,
-        "format": examined.format,
-    }
+    row |= {**_digest_fields(digests), "kind": examined.kind, "format": examined.format}
     if isinstance(examined, ImageHashes):
         return row | _image_fields(examined)
     row |= dict.fromkeys(("width", "height", "pdq", "pdq_quality", "dihedral"))
@@ -196,6 +195,7 @@ class Tally:
     in_part: Counter[str] = field(default_factory=Counter)  # by flag
     partly_checked: int = 0
     observed: int = 0  # items that match lists in observe mode, whatever their verdict
+    suppressed: int = 0  # items of which a list to ignore explains a near match
     files: int = 0  # items inside of files are not among them
 
     def add(self, row: dict[str, Any]) -> None:
@@ -203,6 +203,7 @@ class Tally:
         self.verdicts[row["verdict"]] += 1
         self.files += not is_member(row)
         self.observed += bool(row.get("observed"))
+        self.suppressed += bool(row.get("suppressed"))
         if "code" in row:
             self.not_checked[row["code"]] += 1
         elif is_unchecked(row):
@@ -216,6 +217,7 @@ class Tally:
         self.in_part += other.in_part
         self.partly_checked += other.partly_checked
         self.observed += other.observed
+        self.suppressed += other.suppressed
         self.files += other.files
 
     @property
@@ -254,4 +256,5 @@ class Tally:
             "not_checked": dict(sorted(self.not_checked.items())),
             "partly_checked": self.partly_checked,
             "observed": self.observed,
+            "suppressed": self.suppressed,
         }

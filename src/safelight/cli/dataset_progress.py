@@ -1,16 +1,13 @@
 """Progress of a data-set audit on stderr: shards, items, rate and time left."""
 
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import timedelta
 
-from safelight.cli.progress import SECONDS_BETWEEN_LINES, SECONDS_TO_FIRST_LINE
+from safelight.cli.progress_line import Line
 from safelight.errors import SafelightError
-
-SECONDS_BETWEEN_UPDATES = 0.2
 
 
 class DatasetProgress:
@@ -28,8 +25,7 @@ class DatasetProgress:
         self._total: int | None = None
         self._ended = threading.Event()
         self._began = time.monotonic()
-        self._is_terminal = sys.stderr.isatty()
-        self._next = self._began + (0 if self._is_terminal else SECONDS_TO_FIRST_LINE)
+        self._line = Line()
         self._lock = threading.Lock()
         self._counting = threading.Thread(target=self._count, daemon=True, name="count shards")
 
@@ -40,23 +36,17 @@ class DatasetProgress:
     def __exit__(self, *_exc_info: object) -> None:
         self._ended.set()
         self._counting.join(timeout=5.0)
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
+        self._line.end()
 
     def add(self, *, found: bool) -> None:
         """One more item has its row."""
         with self._lock:
             self._items += 1
             self._found += found
-            now = time.monotonic()
-            if now < self._next:
+            if not self._line.is_due():
                 return
-            wait = SECONDS_BETWEEN_UPDATES if self._is_terminal else SECONDS_BETWEEN_LINES
-            self._next = now + wait
-            line = self.line(now)
-        with suppress(OSError):
-            sys.stderr.write(f"\r\x1b[K{line}" if self._is_terminal else f"{line}\n")
-            sys.stderr.flush()
+            line = self.line(time.monotonic())
+        self._line.show(line)
 
     def shard_done(self) -> None:
         """One more shard has its part."""

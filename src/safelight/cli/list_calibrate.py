@@ -13,12 +13,12 @@ import typer
 
 from safelight.cli.list_common import Name, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.cli.progress_line import SECONDS_BETWEEN_LINES
+from safelight.clock import utc_now
 from safelight.connectors.hash_files import read_hash_file
 from safelight.errors import BadInput
 from safelight.model import MAX_RADIUS, PDQ_BYTES, Algorithm, RejectedRow
 from safelight.store import calibrate, lists
-
-_SECONDS_BETWEEN_LINES = 30.0
 
 
 def command(
@@ -46,7 +46,8 @@ def command(
 ) -> None:
     """Let entries that are near to too many ordinary pictures match only where they are equal.
 
-    FILE is any file of hashes. What matched only where equal before still does, until --undo.
+    FILE is any file of hashes. What matched only where equal before still does, until --undo. The
+    list must permit the purpose match, and be enabled or observed.
     """
     if undo == (reference is not None):
         raise BadInput("Give --reference with a file of hashes, or --undo.")
@@ -54,12 +55,17 @@ def command(
         _undo(name, output)
         return
     hashes = _read(reference)
-    with opened() as app, app.transaction() as tx:
-        list_ = lists.get(tx, name)
-        with _Progress(lists.count(tx, list_)[Algorithm.PDQ]) as progress:
-            done = calibrate.calibrate(
-                tx, list_, hashes, share=share, radius=radius, force=force, step=progress.show
-            )
+    with opened() as app, _Progress() as progress:
+        done = calibrate.calibrate(
+            app.transaction,
+            name,
+            hashes,
+            share=share,
+            radius=radius,
+            force=force,
+            step=progress.show,
+            now=utc_now(),
+        )
     say(
         f"{count_of(done.entries, 'PDQ entry', 'PDQ entries')} of {name!r} compared with "
         f"{count_of(done.reference, 'hash', 'hashes')} within {done.radius} bits: "
@@ -95,11 +101,10 @@ def _read(path: Path) -> "np.ndarray[Any, np.dtype[np.uint8]]":
 class _Progress:
     """Shows how many entries are compared: a bar, or in a pipe a line now and then."""
 
-    def __init__(self, total: int) -> None:
-        self._total = total
-        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+    def __init__(self) -> None:
+        self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
         self._bar: Any = _bar() if sys.stderr.isatty() else None
-        self._task = self._bar.add_task("comparing", total=total) if self._bar else None
+        self._task = self._bar.add_task("comparing", total=None) if self._bar else None
 
     def __enter__(self) -> "_Progress":
         if self._bar is not None:
@@ -115,12 +120,12 @@ class _Progress:
         if self._bar is not None:
             self._bar.stop()
 
-    def show(self, compared: int) -> None:
+    def show(self, compared: int, total: int) -> None:
         if self._bar is not None:
-            self._bar.update(self._task, completed=compared)
+            self._bar.update(self._task, completed=compared, total=total)
         elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
-            say(f"Compared {compared:,} of {self._total:,}")
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
+            say(f"Compared {compared:,} of {total:,}")
 
 
 def _bar() -> Any:

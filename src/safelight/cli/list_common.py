@@ -16,6 +16,7 @@ from safelight.store.lists import HashList
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The list.", show_default=False)]
 USED = {"enabled": "yes", "observe": "observed", "disabled": "no"}
+NEVER = "never"  # the day on which something ends that has no end
 
 
 def opened() -> AbstractContextManager[App]:

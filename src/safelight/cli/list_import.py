@@ -13,8 +13,9 @@ from typing import Annotated, Any
 import typer
 
 from safelight.app import open_app
-from safelight.cli.list_common import Name, end_of
+from safelight.cli.list_common import NEVER, Name, end_of
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.cli.progress_line import SECONDS_BETWEEN_LINES
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import Guesses, HashFile, HashFormat, read_hash_file
 from safelight.connectors.hash_vics import UNTOLD, load_categories
@@ -25,7 +26,6 @@ from safelight.settings import Settings, load_settings
 from safelight.store import imports, lists
 
 _STEP = 10_000  # rows between two looks at the clock
-_SECONDS_BETWEEN_LINES = 30.0
 REJECTS_FOLDER = "rejects"
 
 
@@ -61,7 +61,9 @@ def command(
     until: Annotated[
         str | None,
         typer.Option(
-            metavar="YYYY-MM-DD", help="Last day on which they count.", show_default=False
+            metavar="YYYY-MM-DD",
+            help="Last day on which they count, or never; as said before if not given.",
+            show_default=False,
         ),
     ] = None,
     rejects: Annotated[
@@ -76,7 +78,7 @@ def command(
     """
     settings = load_settings()
     meant = UNTOLD if categories is None else load_categories(categories)
-    end = None if until is None else end_of(until)
+    said = {"owner": owner, "observe": observe, **_end(until)}
     rows = read_hash_file(file, form=form, algorithm=algorithm, categories=meant)
     guesses = Guesses()
     with (
@@ -87,12 +89,28 @@ def command(
     ):
         good = guesses.take(rejected.take(progress.watch(rows)))
         list_ = lists.get(tx, name)
-        terms = imports.terms_of(tx, list_, owner=owner, until=end, observe=observe, now=utc_now())
+        terms = imports.terms_of(tx, list_, **said, now=utc_now())
         counts = imports.import_entries(
             tx, list_, good, source=source, terms=terms, step=progress.step
         )
+    _say_counts(list_, counts, terms, rejected)
+    _say_more(file, rows, guesses, rejected)
+    if output is Output.JSON:
+        emit(_to_json(name, counts, rows, rejected))
+
+
+def _end(day: str | None) -> dict[str, Any]:
+    """The terms that --until says."""
+    if day is None:
+        return {}
+    return {"endless": True} if day == NEVER else {"until": end_of(day)}
+
+
+def _say_counts(
+    list_: lists.HashList, counts: imports.ImportCounts, terms: imports.Terms, rejected: "Rejects"
+) -> None:
     say(
-        f"{count_of(counts.added, 'hash', 'hashes')} added to {name!r}, "
+        f"{count_of(counts.added, 'hash', 'hashes')} added to {list_.name!r}, "
         f"{counts.already_there:,} already there, {rejected.number:,} rejected."
     )
     if counts.reclassified:
@@ -100,18 +118,15 @@ def command(
             f"warning: the source gives {count_of(counts.reclassified, 'hash', 'hashes')} another"
             " class than before; the new one stands."
         )
+    if counts.ended:
+        say(
+            f"warning: {count_of(counts.ended, 'hash', 'hashes')} already there ended before now,"
+            " and match nothing. Give --until with a day to come, or with never, if they should."
+        )
     if list_.meaning == "ignore" and terms.until is not None:
         say(f"They are ignored until {terms.until:%Y-%m-%d}; {terms.owner} answers for them.")
-    if observe and counts.added:
-        say(f"What is new is only observed, until: safelight list enable {name}")
-    _say_more(file, rows, guesses, rejected)
-    if output is Output.JSON:
-        written = str(rejected.path) if rejected.number else None
-        added = {"list": name, "added": counts.added, "already_there": counts.already_there}
-        if counts.reclassified:
-            added["reclassified"] = counts.reclassified
-        left_out = dict(sorted(rows.left_out.items()))
-        emit({**added, "rejected": rejected.number, "rejects": written, "left_out": left_out})
+    if terms.observe and counts.added:
+        say(f"What is new is only observed, until: safelight list enable {list_.name}")
 
 
 def _say_more(file: Path, rows: HashFile, guesses: Guesses, rejected: "Rejects") -> None:
@@ -125,6 +140,20 @@ def _say_more(file: Path, rows: HashFile, guesses: Guesses, rejected: "Rejects")
         say(f"warning: {left_out_note(file, kind, count)}")
     if rejected.number:
         say(f"What was rejected, and why, is in {show_path(rejected.path)}")
+
+
+def _to_json(
+    name: str, counts: imports.ImportCounts, rows: HashFile, rejected: "Rejects"
+) -> dict[str, Any]:
+    added = {"list": name, "added": counts.added, "already_there": counts.already_there}
+    few = {"reclassified": counts.reclassified, "ended": counts.ended}
+    return {
+        **added,
+        **{what: number for what, number in few.items() if number},
+        "rejected": rejected.number,
+        "rejects": str(rejected.path) if rejected.number else None,
+        "left_out": dict(sorted(rows.left_out.items())),
+    }
 
 
 def _rejects_path(settings: Settings, name: str) -> Path:
@@ -187,7 +216,7 @@ class ImportProgress:
         self._bar: Any = None
         self._task: Any = None
         self._began = time.monotonic()
-        self._next_line = self._began + _SECONDS_BETWEEN_LINES
+        self._next_line = self._began + SECONDS_BETWEEN_LINES
 
     def __enter__(self) -> "ImportProgress":
         if sys.stderr.isatty():
@@ -217,7 +246,7 @@ class ImportProgress:
         if self._bar is not None:
             self._bar.update(self._task, completed=self._file.position, rate=rate)
         elif time.monotonic() >= self._next_line:
-            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            self._next_line = time.monotonic() + SECONDS_BETWEEN_LINES
             percent = 100 * self._file.position // max(1, self._file.size)
             say(f"Reading: {percent} %, {number:,} rows, {rate}")
 

@@ -30,6 +30,13 @@ def show(
     name: Name,
     limit: Annotated[int, typer.Option(min=1, max=100_000, help="Entries shown.")] = 20,
     after: Annotated[int, typer.Option(min=0, help="Begin past the entry of this id.")] = 0,
+    never_matched: Annotated[
+        bool,
+        typer.Option(
+            "--never-matched",
+            help="Only what nothing has matched yet; the list must permit statistics.",
+        ),
+    ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """One list and some of its entries, their values in full only if the list permits export.
@@ -39,7 +46,9 @@ def show(
     """
     with opened() as app, app.transaction() as tx:
         list_ = lists.get(tx, name)
-        shown = entries.show(tx, list_, after=after, limit=limit, now=utc_now())
+        shown = entries.show(
+            tx, list_, after=after, limit=limit, never_matched=never_matched, now=utc_now()
+        )
     if output is Output.JSON:
         for entry in shown.entries:
             emit(entry.to_json(whole=shown.whole))
@@ -49,7 +58,8 @@ def show(
     if shown.entries and not shown.whole:
         say(f"Values are shortened. {shown.reason}")
     if shown.following is not None:
-        say(f"There are more: safelight list show {name} --after {shown.following}")
+        words = " --never-matched" if never_matched else ""
+        say(f"There are more: safelight list show {name}{words} --after {shown.following}")
 
 
 def count(name: Name, output: OutputOption = Output.TEXT) -> None:
@@ -171,6 +181,7 @@ EPILOGS = {
 Examples:
   safelight list show hotline
   safelight list show hotline --limit 1000 --after 5000 --output json
+  safelight list show hotline --never-matched
 """,
     "count": "\b\nExample:\n  safelight list count hotline\n",
     "describe": "\b\nExample:\n  safelight list describe hotline\n",

@@ -6,13 +6,12 @@ from typing import Annotated, Any
 
 import typer
 
-from safelight.cli.list_common import Name, ask, end_of, opened
+from safelight.cli.list_common import NEVER, Name, ask, end_of, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
+from safelight.clock import utc_now
 from safelight.errors import BadInput
 from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, MAX_RADIUS
 from safelight.store import lists
-
-_NEVER = "never"
 
 MeaningOption = Annotated[
     str | None,
@@ -148,12 +147,15 @@ def edit(
     if not said:
         raise BadInput("Say what to change: see safelight list edit --help.")
     with opened() as app, app.transaction() as tx:
-        made = lists.edit(tx, list_ := lists.get(tx, name), replace(_facts(list_), **said))
+        list_ = lists.get(tx, name)
+        edited = lists.edit(tx, list_, replace(_facts(list_), **said), now=utc_now())
+        made, actor = edited.list_, tx.actor
     say(f"Changed the list {made.name!r}.")
-    if made.meaning == "ignore" != list_.meaning:
+    if edited.given:
         say(
-            "warning: what is on it has no owner and is ignored without an end, until it is"
-            f" imported again: safelight list import {made.name} FILE"
+            f"{count_of(edited.given, 'entry', 'entries')} had no owner or no end: {actor} answers"
+            f" for them, and they are ignored for {lists.IGNORED_DAYS} days. To import them again"
+            " renews both."
         )
     if output is Output.JSON:
         emit(made.to_json())
@@ -214,7 +216,7 @@ def _said(**facts: Any) -> dict[str, Any]:
 def _expiry(day: str | None) -> dict[str, Any]:
     if day is None:
         return {}
-    return {"expires_at": None if day == _NEVER else end_of(day)}
+    return {"expires_at": None if day == NEVER else end_of(day)}
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -1,6 +1,6 @@
 """Merge and compare lists, and take back what a source said."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Annotated
 
@@ -10,12 +10,10 @@ from safelight.cli.list_common import Name, opened
 from safelight.cli.output import Output, OutputOption, count_of, emit, print_table, say
 from safelight.clock import utc_now
 from safelight.errors import BadInput
-from safelight.store import compare, lists, origins
+from safelight.store import compare, entries, lists, origins
 from safelight.store import merge as merging
 from safelight.store import retract as retracting
 from safelight.store.transaction import Transaction
-
-_DIGITS_SHOWN = 8
 
 
 def merge(
@@ -74,7 +72,7 @@ def diff(
         for row in found:
             emit({name: getattr(row, name) for name in row.__dataclass_fields__})
         for entry in sided:
-            value = _value(entry, whole=whole[entry.first is not None])
+            value = _value(entry, whole)
             sides = {"first": entry.first, "second": entry.second}
             emit({"algorithm": entry.algorithm.value, "value": value, **sides})
         return
@@ -85,7 +83,7 @@ def diff(
         rows = [
             (
                 entry.algorithm.value,
-                _value(entry, whole=whole[entry.first is not None]),
+                _value(entry, whole),
                 first if entry.first is not None else second,
                 str(entry.second if entry.first is None else entry.first),
             )
@@ -123,9 +121,9 @@ def _is_shown(tx: Transaction, list_: lists.HashList) -> bool:
     return not origins.why_shortened(tx, list_, origins.origins_of(tx, list_), now=utc_now())
 
 
-def _value(entry: compare.OneSided, *, whole: bool) -> str:
-    text = entry.algorithm.text(entry.value)
-    return text if whole else text[:_DIGITS_SHOWN] + "…"
+def _value(entry: compare.OneSided, whole: Mapping[bool, bool]) -> str:
+    """Its value, in full if that of the first list, or that of the other, is to be."""
+    return entries.shown(entry.algorithm, entry.value, whole=whole[entry.first is not None])
 
 
 COMMANDS: dict[str, Callable[..., None]] = {

@@ -1,6 +1,7 @@
 """`safelight list stats`: how large lists are, what they share, and what they have found."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from safelight.cli.output import Output, OutputOption, count_of, emit, print_tab
 from safelight.clock import utc_now
 from safelight.model import Algorithm
 from safelight.store import compare, lists, statistics
+from safelight.store.transaction import Transaction
 
 
 def stats(
@@ -21,21 +23,18 @@ def stats(
 ) -> None:
     """Sizes, overlaps, sources, ages; which entries matched most, and how many never did.
 
-    Lists that do not permit the purpose statistics are left out, and named.
+    Lists that do not permit the purpose statistics are left out, and named if no NAME is given.
+    Which entries never matched, list show --never-matched tells.
     """
     with opened() as app, app.transaction() as tx:
         now = utc_now()
         chosen = None if name is None else lists.get(tx, name)
-        if chosen is not None:
-            lists.permit(tx, chosen, purpose="statistics", now=now)
-        usable, reasons = statistics.countable(tx, now=now)
+        usable, reasons = ([chosen], []) if chosen else statistics.countable(tx, now=now)
         found = {
             one.name: statistics.look(tx, one, action="list.stats", most=most, now=now)
-            for one in ([chosen] if chosen else usable)
+            for one in usable
         }
-        shared = [
-            one for one in compare.overlaps(tx, usable) if name in (None, one.first, one.second)
-        ]
+        shared = _shared(tx, chosen, now) if chosen else compare.overlaps(tx, usable)
     for reason in reasons:
         say(f"warning: left out: {reason}")
     if output is Output.JSON:
@@ -47,6 +46,12 @@ def stats(
     _print_figures(found)
     if shared:
         _titled("Entries on two lists", ("list", "other", "both"), [*map(_shared_row, shared)])
+
+
+def _shared(tx: Transaction, chosen: lists.HashList, now: datetime) -> list[compare.Overlap]:
+    """With which of the other lists that permit it the list shares entries."""
+    others = statistics.others_countable(tx, chosen, now=now)
+    return compare.overlaps_of(tx, chosen, others)
 
 
 def _shared_row(overlap: compare.Overlap) -> tuple[str, ...]:
@@ -80,7 +85,7 @@ def _print_observed(found: dict[str, statistics.Figures]) -> None:
         if figures.observed.entries
     ]
     if rows:
-        heads = ("list", "entries", "would have matched", "so often")
+        heads = ("list", "entries", "would have matched", "so often, ever")
         _titled("Only observed", heads, rows)
 
 

@@ -1,14 +1,14 @@
 """`safelight match`: bare hashes against hash lists."""
 
 import sys
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Annotated, Any
 
 import typer
 
-from safelight.cli.match_lines import SAID, answer_lines, match_row
+from safelight.cli.match_lines import SAID, Parts, Reasoned, answer_lines, match_row
+from safelight.cli.match_notes import MatchNotes
 from safelight.cli.options import (
     AlgorithmOption,
     HashesOption,
@@ -17,15 +17,15 @@ from safelight.cli.options import (
     RadiusOption,
 )
 from safelight.cli.output import Output, OutputOption, emit, print_table, say
-from safelight.cli.work import flood_guard, load_matcher, note_matches
+from safelight.cli.work import flood_guard, load_matcher
 from safelight.clock import utc_now
 from safelight.connectors.hash_files import parse_hash
 from safelight.errors import BadInput
 from safelight.matching.flood import FloodGuard
 from safelight.matching.load import Sources
-from safelight.matching.rules import MatchPolicy, current, weigh
+from safelight.matching.rules import Hit, MatchPolicy, current, ignored_reason, reason_of, weigh
 from safelight.matching.step import Matcher
-from safelight.model import Algorithm, Match
+from safelight.model import Algorithm
 from safelight.settings import Settings, load_settings
 
 STANDARD_INPUT = "-"
@@ -44,10 +44,11 @@ A PDQ hash finds a picture only the way round it was hashed. The hashes of its t
 forms come from the file, not from the hash: `safelight scan` looks for all eight.
 
 With - the hashes are lines of standard input, each answered at once, until its end. In text there
-is a line for every match, with tabs: hash, list, entry, algorithm, distance. A line that is no hash
-is answered with an error, and the others still are. Such matches are counted as those of scans are;
-those of hashes given as arguments are not: to look something up is not to find it. With --follow
-each line is matched against the lists as they are then, whoever changes them meanwhile.
+is a line for every match, with tabs: hash, list, entry, algorithm, distance, reason, and of what
+does not count what it is, such as (ignored). A line that is no hash is answered with an error, and
+the others still are. Such matches are counted as those of scans are; those of hashes given as
+arguments are not, and no flood is marked among them: to look something up is not to find it. With
+--follow each line is matched against the lists as they are then, whoever changes them meanwhile.
 
 Exit code: 1 when something matched, 0 when nothing did, 2 on an error, where a line was no hash,
 or when it was stopped before the end of its input (Ctrl-C)."""
@@ -76,7 +77,7 @@ def command(
     ] = False,
     output: OutputOption = Output.TEXT,
 ) -> None:
-    """Look up hashes: PDQ within the radius, MD5, SHA-1 and SHA-256 where equal.
+    """Look up hashes: PDQ within the radius, MD5, SHA-1, SHA-256 and PhotoDNA where equal.
 
     Without --list and --hashes, all enabled lists are used.
     """
@@ -103,7 +104,7 @@ def _match_input(
     settings: Settings, sources: Sources, policy: MatchPolicy, output: Output, *, follow: bool
 ) -> int:
     if not follow:
-        loaded = load_matcher(settings, sources, policy)
+        loaded = load_matcher(settings, sources, policy, with_past=True)
         guard = None if sources.hashes else flood_guard(settings, loaded)  # a file has no past
         return match_input(settings, policy, guard, lambda: loaded.matcher, output)
     if sources.hashes:
@@ -130,34 +131,42 @@ def match_input(
     def answer(text: str) -> tuple[dict[str, Any], frozenset[int]]:
         parts = _parts(matcher_now(), parse_hash(text), policy)
         if guard is not None:
-            parts["matches"], _ = guard.mark(parts["matches"], parts["observed"])
-        matched = (match.entry for name in ("matches", "observed") for match in parts[name])
+            parts["matches"] = _marked(parts, guard)
+        matched = (match.entry for name in ("matches", "observed") for match, _ in parts[name])
         return match_row(text, parts), frozenset(matched)
 
-    def note(counts: Counter[int]) -> None:
-        if guard is not None:
-            note_matches(settings, counts, guard)
-
-    return answer_lines(sys.stdin.fileno(), answer, output, note)
+    return answer_lines(sys.stdin.fileno(), answer, output, MatchNotes(settings, guard))
 
 
-def _parts(
-    matcher: Matcher, values: list[tuple[Algorithm, bytes]], policy: MatchPolicy
-) -> dict[str, tuple[Match, ...]]:
+def _parts(matcher: Matcher, values: list[tuple[Algorithm, bytes]], policy: MatchPolicy) -> Parts:
     """What one hash matches, by what it is worth: all that the text may mean together."""
     hits = [hit for one, value in values for hit in matcher.hash_hits(one, value, policy)]
     if not hits:
         return _NOTHING.copy()
     weighed = weigh(current(hits, utc_now()))
     return {
-        "matches": tuple(replace(hit.match, known=hit.is_known) for hit in weighed.counting),
-        "observed": tuple(hit.match for hit in weighed.observed),
-        "to_ignore": tuple(hit.match for hit in weighed.ignoring),
-        "suppressed": tuple(hit.match for hit, _ in weighed.suppressed),
+        "matches": _reasoned(weighed.counting),
+        "observed": _reasoned(weighed.observed),
+        "to_ignore": _reasoned(weighed.ignoring),
+        "suppressed": tuple((hit.match, ignored_reason(hit, by)) for hit, by in weighed.suppressed),
     }
 
 
-_NOTHING: dict[str, tuple[Match, ...]] = dict.fromkeys(SAID, ())
+def _reasoned(hits: Iterable[Hit]) -> tuple[Reasoned, ...]:
+    return tuple((replace(hit.match, known=hit.is_known), reason_of(hit)) for hit in hits)
+
+
+def _marked(parts: Parts, guard: FloodGuard) -> tuple[Reasoned, ...]:
+    """What counts, with the marks of entries that flood; counted by the guard."""
+    found = [tuple(match for match, _ in parts[name]) for name in ("matches", "observed")]
+    marked, floods = guard.mark(*found)
+    return tuple(
+        (match, f"{reason}; {floods[match.entry]}" if match.flood else reason)
+        for match, (_, reason) in zip(marked, parts["matches"], strict=True)
+    )
+
+
+_NOTHING: Parts = dict.fromkeys(SAID, ())
 
 
 def _print(rows: list[dict[str, Any]]) -> None:
@@ -171,6 +180,9 @@ def _print(rows: list[dict[str, Any]]) -> None:
         say("No match on these lists.")
         return
     print_table("", ("hash", "list", *_COLUMNS), found)
+    reasons = (one["reason"] for row in rows for part in SAID for one in row.get(part, ()))
+    for reason in dict.fromkeys(reasons):
+        typer.echo(reason)
 
 
 _COLUMNS = ("entry", "algorithm", "distance")

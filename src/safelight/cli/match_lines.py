@@ -3,48 +3,47 @@
 import os
 import select
 import sys
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from safelight.cli import EXIT_ERROR
+from safelight.cli.match_notes import SECONDS_BETWEEN_NOTES, MatchNotes
 from safelight.cli.output import Output
 from safelight.errors import BadHash, BadInput
 from safelight.files import show_text, to_line
+from safelight.model import Match
 
 LONGEST_LINE = 4096  # bytes; the longest hash, in the longest way to write it, has 576
 _BLOCK = 1 << 16
-SECONDS_BETWEEN_NOTES = 60.0
 
 Row = dict[str, Any]
+Reasoned = tuple[Match, str]  # with what makes it one
+Parts = dict[str, tuple[Reasoned, ...]]  # by what they are worth: one of SAID
 # The row of one hash, and the numbers of the entries it matched.
 Answer = Callable[[str], tuple[Row, frozenset[int]]]
-Note = Callable[[Counter[int]], None]
 
 
-def answer_lines(fd: int, answer: Answer, output: Output, note: Note) -> int:
+def answer_lines(fd: int, answer: Answer, output: Output, notes: MatchNotes) -> int:
     """Answer each line of `fd` on standard output; return the exit code.
 
-    What waits is answered together; nothing waits for more. `note` is told at times, and at the
-    end, how many lines matched each entry, Ctrl-C included. A line that is no hash is answered with
-    an error. BadInput where there is no input to read.
+    What waits is answered together; nothing waits for more. `notes` are told how many lines matched
+    each entry, before Ctrl-C ends it too. A line that is no hash is answered with an error.
+    BadInput where there is no input to read.
     """
-    lines = _Lines(answer, output)
+    lines = _Lines(answer, output, notes)
     try:
-        for block in _blocks(fd, lambda: lines.note(note)):
+        for block in _blocks(fd, notes.note_if_due):
             _write("".join(map(lines.answered, block)))
     finally:
-        lines.note(note)
+        notes.note()
     return lines.exit_code
 
 
 class _Lines:
     """Answers lines, and counts what came of them."""
 
-    def __init__(self, answer: Answer, output: Output) -> None:
-        self._answer, self._output = answer, output
-        self._matched: Counter[int] = Counter()
+    def __init__(self, answer: Answer, output: Output, notes: MatchNotes) -> None:
+        self._answer, self._output, self._notes = answer, output, notes
         self._found = self._bad = False
 
     def answered(self, untrusted_line: bytes) -> str:
@@ -60,14 +59,9 @@ class _Lines:
             self._bad = True
             row = {"hash": text[:80], "error": {"code": exc.code, "message": str(exc)}}
         else:
-            self._matched.update(entries)
+            self._notes.add(entries)
             self._found |= bool(row["matches"])
         return to_line(row) if self._output is Output.JSON else _as_text(row)
-
-    def note(self, note: Note) -> None:
-        """Hand on what was counted since the last time."""
-        counts, self._matched = self._matched, Counter()
-        note(counts)
 
     @property
     def exit_code(self) -> int:
@@ -75,33 +69,30 @@ class _Lines:
         return EXIT_ERROR if self._bad else int(self._found)
 
 
-def match_row(text: str, parts: dict[str, Any]) -> Row:
+def match_row(text: str, parts: Parts) -> Row:
     """The row of one hash: its matches, and apart from them those that count for nothing."""
     row: Row = {"hash": text}
     for name, matches in parts.items():
         if matches or name == "matches":
-            row[name] = [match.to_json() for match in matches]
+            row[name] = [{**match.to_json(), "reason": reason} for match, reason in matches]
     return row
 
 
 def _as_text(row: Row) -> str:
     """A line for every match, with tabs; one that says so where there is none."""
+    shown = show_text(row["hash"])
     if "error" in row:
-        return (
-            f"{show_text(row['hash'])}\terror ({row['error']['code']}): {row['error']['message']}\n"
-        )
+        return f"{shown}\terror ({row['error']['code']}): {row['error']['message']}\n"
     lines = [
-        "\t".join((show_text(row["hash"]), *_told(match), SAID[name].strip()))
+        "\t".join((shown, *_told(match), SAID[name].strip()))
         for name in SAID
         for match in row.get(name, ())
     ]
-    return "".join(
-        f"{line.rstrip()}\n" for line in lines or [f"{show_text(row['hash'])}\tno match"]
-    )
+    return "".join(f"{line.rstrip()}\n" for line in lines or [f"{shown}\tno match"])
 
 
 def _told(match: dict[str, Any]) -> Iterator[str]:
-    for name in ("list", "entry", "algorithm", "distance"):
+    for name in ("list", "entry", "algorithm", "distance", "reason"):
         yield show_text(str(match[name]))
 
 
@@ -114,13 +105,11 @@ SAID = {
 
 
 def _blocks(fd: int, idle: Callable[[], None]) -> Iterator[list[bytes]]:
-    """The lines of `fd`, as many together as are there; `idle` is called about once a minute."""
-    rest, said = b"", time.monotonic()
+    """The lines of `fd`, as many together as are there; `idle` is called now and then."""
+    rest = b""
     while True:
         ready, _, _ = select.select([fd], [], [], SECONDS_BETWEEN_NOTES)
-        if time.monotonic() - said >= SECONDS_BETWEEN_NOTES:
-            idle()
-            said = time.monotonic()
+        idle()
         if not ready:
             continue
         data = _read(fd)

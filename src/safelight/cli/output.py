@@ -35,6 +35,11 @@ def say(text: str = "") -> None:
         typer.echo(text, err=True)
 
 
+def warn(text: str) -> None:
+    """Tell the person at the terminal of what may be wrong, on stderr."""
+    say(f"warning: {text}")
+
+
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table on stdout, as wide as the terminal or, in a pipe, as its text."""
     from rich.console import Console  # noqa: PLC0415 - not paid for by --output json

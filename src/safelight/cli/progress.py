@@ -22,9 +22,7 @@ from rich.text import Text
 
 from safelight.bulk.rows import Tally
 from safelight.bulk.walk import walk
-
-SECONDS_TO_FIRST_LINE = 3.0
-SECONDS_BETWEEN_LINES = 30.0
+from safelight.cli.progress_line import SECONDS_BETWEEN_LINES, SECONDS_TO_FIRST_LINE
 
 
 class _Rate(ProgressColumn):

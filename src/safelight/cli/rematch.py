@@ -3,15 +3,19 @@
 import os
 import sys
 import time
-from collections import Counter
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from safelight.bulk.kept import Kept, kept_in, new_matches, rematched_row
-from safelight.bulk.kept_files import Place, Row, results_files, rows_from
+from safelight.bulk.earlier import (
+    Comparable,
+    comparable_by,
+    digests_not_in,
+    new_matches,
+    rematched_row,
+)
+from safelight.bulk.earlier_files import Place, Row, results_files, rows_from
 from safelight.bulk.ordered import Stop
 from safelight.bulk.rematch_state import RematchRequest, RematchState, stamp_of
 from safelight.bulk.state import new_scan_id
@@ -24,10 +28,10 @@ from safelight.cli.options import (
     RadiusOption,
 )
 from safelight.cli.output import Output, OutputOption, count_of, emit, say
-from safelight.cli.progress import SECONDS_BETWEEN_LINES, SECONDS_TO_FIRST_LINE
+from safelight.cli.progress_line import Line
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_what_now
-from safelight.cli.work import flood_guard, load_matcher, note_matches, private_home
+from safelight.cli.work import load_matcher, private_home
 from safelight.clock import utc_now
 from safelight.errors import BadInput
 from safelight.files import show_path
@@ -44,9 +48,11 @@ Examples:
 RESULTS are files that safelight scan wrote, JSON Lines or Parquet, or the folder of a data set's
 result. The media is not touched, and nothing is kept that was not kept. A row holds the digests of
 its file and the PDQ hash of a picture's first frame, upright: turned and mirrored forms, further
-frames and those of videos are not looked for. Scan again to cover them.
+frames and those of videos are not looked for. Scan again to cover them. A row that lacks a digest
+that the lists hold is compared in part, and that is told.
 
-Written is a row for everything that matches now and did not; rematch_of says where it stood.
+Written is a row for everything that matches now and did not; rematch_of says where it stood. Such
+matches are not of today: they are not counted in list stats, mark no flood and raise no alarm.
 
 Exit code: 1 when something was found; 0 when nothing was and every row could be compared; 2 on an
 error, or when nothing was found but not every row could be compared."""
@@ -113,11 +119,8 @@ class _Rematch:
     ) -> None:
         self._settings, self._state, self._loaded = settings, state, loaded
         self._output = output
-        from_lists = not state.request.sources.hashes
-        self._guard = flood_guard(settings, loaded) if from_lists else None
-        self._matched: Counter[int] = Counter()
         self._table = FoundTable()
-        self._line = _Line(len(state.request.files))
+        self._progress = _Progress(len(state.request.files))
 
     def run(self) -> int:
         """Compare the rows that were not compared yet; return the exit code."""
@@ -130,23 +133,21 @@ class _Rematch:
                     if stop:
                         break
             finally:
-                self._line.end()
-                if self._guard is not None:
-                    note_matches(self._settings, self._matched, self._guard)
+                self._progress.end()
             state.progress.ended = not stop
         return self._end(stop)
 
     def _compare(self, row: Row, place: Place) -> None:
         state = self._state
-        kept = kept_in(row)
-        state.progress.compared += kept is not Kept.NOTHING
-        state.progress.in_part += kept is Kept.IN_PART
-        state.progress.unchecked += kept is Kept.NOTHING
-        answer = new_matches(
-            row, self._loaded.matcher, state.request.policy, now=utc_now(), guard=self._guard
-        )
+        digests = self._loaded.matcher.digests
+        kept = comparable_by(row, digests)
+        state.progress.compared += kept is not Comparable.NOTHING
+        state.progress.in_part += kept is Comparable.IN_PART
+        if kept is not Comparable.NOTHING:
+            state.progress.note_without(digests_not_in(row, digests))
+        state.progress.unchecked += kept is Comparable.NOTHING
+        answer = new_matches(row, self._loaded.matcher, state.request.policy, now=utc_now())
         if answer is not None:
-            self._matched.update({match.entry for match in answer.matches})
             source = {"file": state.request.files[place.file], "row": place.rows}
             new = rematched_row(row, answer, source)
             state.write(new)
@@ -154,7 +155,7 @@ class _Rematch:
             if self._output is Output.JSON:
                 emit(new)
         state.done(place)
-        self._line.show(place, sum(state.progress.found.values()))
+        self._progress.show(place, sum(state.progress.found.values()))
 
     def _end(self, stop: Stop) -> int:
         self._report()
@@ -184,8 +185,10 @@ class _Rematch:
         for verdict, number in sorted(progress.found.items()):
             say(f"  {number:>9,}  {verdict} now, and not before")
         if progress.in_part:
-            say(f"  {progress.in_part:>9,}  compared by their bytes only: no hash of what they"
-                " show was kept")  # fmt: skip
+            say(f"  {progress.in_part:>9,}  compared in part: no hash of what they show was kept,"
+                " or not every digest that the lists hold")  # fmt: skip
+        for digest, number in sorted(progress.without.items()):
+            say(f"  {'':>9}    {number:,} × without {digest.upper()}, which the lists hold")
         if progress.unchecked:
             say(f"  {progress.unchecked:>9,}  could not be checked: their rows hold no hash")
         say(f"Rows: {show_path(self._state.request.result)}")
@@ -204,31 +207,24 @@ class _Rematch:
         os._exit(self._exit_code(complete=False))
 
 
-class _Line:
-    """How far it is, on stderr: always the last line at a terminal, one now and then in a pipe."""
+class _Progress:
+    """How far it is, on stderr."""
 
     def __init__(self, files: int) -> None:
         self._files = max(1, files)
         self._began = time.monotonic()
-        self._is_terminal = sys.stderr.isatty()
-        self._next = self._began + (0.2 if self._is_terminal else SECONDS_TO_FIRST_LINE)
+        self._line = Line()
         self._rows = 0
 
     def show(self, place: Place, found: int) -> None:
         """Tell where it stands, if it is time to."""
         self._rows += 1
-        now = time.monotonic()
-        if now < self._next:
+        if not self._line.is_due():
             return
-        self._next = now + (0.2 if self._is_terminal else SECONDS_BETWEEN_LINES)
         share = (place.file + place.share) / self._files
-        rate = self._rows / (now - self._began)
-        line = f"{100 * share:.0f} %, {rate:,.0f} rows/s, {found:,} found"
-        with suppress(OSError):
-            sys.stderr.write(f"\r\x1b[K{line}" if self._is_terminal else f"{line}\n")
-            sys.stderr.flush()
+        rate = self._rows / max(0.001, time.monotonic() - self._began)
+        self._line.show(f"{100 * share:.0f} %, {rate:,.0f} rows/s, {found:,} found")
 
     def end(self) -> None:
         """Leave the terminal as it was."""
-        if self._is_terminal:
-            sys.stderr.write("\r\x1b[K")
+        self._line.end()

@@ -30,10 +30,11 @@ from safelight.cli.dataset_options import (
     roots_of,
 )
 from safelight.cli.dataset_progress import DatasetProgress
+from safelight.cli.match_notes import MatchNotes
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
-from safelight.cli.work import flood_guard, load_matcher, note_matches
+from safelight.cli.work import flood_guard, load_matcher
 from safelight.connectors.manifest import ManifestColumns
 from safelight.connectors.objects import is_remote
 from safelight.connectors.table import ParquetTables
@@ -65,7 +66,7 @@ def audit(
     local = [os.fsencode(root) for root in roots if not is_remote(root)]
     refuse_inside(local, options.result, "the result's folder")
     manifest = manifest_of(options.manifest)
-    loaded = load_matcher(settings, sources, policy)
+    loaded = load_matcher(settings, sources, policy, with_past=True)
     request = DatasetRequest(
         roots=roots,
         manifest=manifest,
@@ -109,6 +110,7 @@ class DatasetRun:
         self._output = output
         has_past = not state.request.sources.hashes  # whose entries are lines of files
         self._guard = flood_guard(settings, loaded) if has_past else None
+        self._notes = MatchNotes(settings, self._guard)
         self._table = FoundTable()
         self._shown = Lock()
         self._began = time.monotonic()
@@ -132,9 +134,8 @@ class DatasetRun:
         return self._end(stop)
 
     def _note_matches(self) -> None:
-        matched = self._state.take_matched()
-        if self._guard is not None:
-            note_matches(self._settings, matched, self._guard)
+        self._notes.add(self._state.take_matched())
+        self._notes.note()
 
     def _examine(self, jobs: int, stop: Stop) -> None:
         with self._tools(jobs) as (examiners, listing):
@@ -166,6 +167,8 @@ class DatasetRun:
                     show=show,
                 ):
                     progress.shard_done()
+                    self._notes.add(self._state.take_matched())
+                    self._notes.note_if_due()
 
     def _counted(self, shards: Iterator[Shard]) -> Iterator[Shard]:
         for shard in shards:

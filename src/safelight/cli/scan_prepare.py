@@ -20,7 +20,7 @@ from safelight.bulk.request import ScanRequest, Verifies, inodes_of, limits_of
 from safelight.bulk.rows import path_of
 from safelight.bulk.state import ScanState, new_scan_id, refuse_inside
 from safelight.bulk.walk import check_roots, outermost
-from safelight.cli.output import say
+from safelight.cli.output import warn
 from safelight.cli.work import load_matcher, private_home
 from safelight.clock import utc_now
 from safelight.errors import BadInput, CorruptFile
@@ -75,9 +75,10 @@ def begin(settings: Settings, asked: Asked) -> Prepared:
     if asked.result is not None:
         refuse_inside(asked.roots, asked.result, "the results file")
         refuse_existing(asked.result.absolute())
-    loaded = load_matcher(settings, asked.sources, asked.policy)  # before anything is made on disk
+    # Before anything is made on disk.
+    loaded = load_matcher(settings, asked.sources, asked.policy, with_past=True)
     against = Against(fingerprint=loaded.fingerprint, policy=asked.policy)
-    graded = load_graded(asked.graded, against, _warn)
+    graded = load_graded(asked.graded, against, warn)
     private_home(settings)
     request = _request(settings, asked, loaded, graded)
     state = ScanState.create(settings.home, request)
@@ -118,9 +119,9 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
     try:
         request = state.request
         request.check_limits(settings)
-        loaded = load_matcher(settings, request.sources, request.policy)
+        loaded = load_matcher(settings, request.sources, request.policy, with_past=True)
         against = Against(fingerprint=request.fingerprint, policy=request.policy)
-        graded = load_graded(request.graded, against, _warn)
+        graded = load_graded(request.graded, against, warn)
         if graded is not None and graded.fingerprint != request.graded_fingerprint:
             raise BadInput(
                 "the files of --skip-known have changed since this scan began: put back what they"
@@ -131,10 +132,6 @@ def go_on(settings: Settings, scan_id: str) -> Prepared:
         state.close()
         raise
     return Prepared(state=state, loaded=loaded, graded=graded, about=about)
-
-
-def _warn(text: str) -> None:
-    say(f"warning: {text}")
 
 
 # --- a second examiner ----------------------------------------------------------------------------

@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +11,13 @@ from safelight.bulk.rows import exhibit_fields, scan_row
 from safelight.bulk.scan import ScanResult, scan_all
 from safelight.bulk.walk import walk
 from safelight.cli import EXIT_ERROR
+from safelight.cli.match_notes import MatchNotes
 from safelight.cli.output import Output, count_of, emit, say
 from safelight.cli.progress import ScanProgress
 from safelight.cli.scan_prepare import Prepared
 from safelight.cli.stopping import stop_on_signal
 from safelight.cli.summary import FoundTable, print_summary, print_what_now
-from safelight.cli.work import examiner_for, flood_guard, note_matches
+from safelight.cli.work import examiner_for, flood_guard
 from safelight.clock import utc_now
 from safelight.errors import SafelightError
 from safelight.matching.flood import FloodGuard
@@ -42,11 +42,11 @@ class ScanRun:
         self._output = output
         self._table = FoundTable()
         self._began = time.monotonic()
-        self._matched: Counter[int] = Counter()  # entries of lists, by number
         request = prepared.state.request
         # Entries of hash files have no past, and a second look is no second match.
         is_counted = not request.sources.hashes and not request.verifies
         self._guard = flood_guard(settings, prepared.loaded) if is_counted else None
+        self._notes = MatchNotes(settings, self._guard)
 
     def run(self, jobs: int) -> int:
         """Examine the files that have no row yet; return the exit code."""
@@ -57,7 +57,7 @@ class ScanRun:
                 try:
                     self._examine(jobs, stop)
                 finally:
-                    note_matches(self._settings, self._matched, self._guard)
+                    self._notes.note()
             if not stop and not self._state.gone:
                 self._note_the_end()
         except SafelightError as exc:
@@ -97,10 +97,11 @@ class ScanRun:
                 self._state.write(row)
                 self._show(row)
                 progress.show(self._state.tally)
+                self._notes.note_if_due()
 
     def _counted(self, one: ScanResult, guard: FloodGuard) -> ScanResult:
         answer = guard.look(one.answer)
-        self._matched.update({match.entry for match in (*answer.matches, *answer.observed)})
+        self._notes.add({match.entry for match in (*answer.matches, *answer.observed)})
         return replace(one, answer=answer)
 
     def _row(self, one: ScanResult) -> dict[str, Any]:
@@ -186,6 +187,7 @@ class ScanRun:
         """Every row is whole on disk, and children end with us."""
         if sys.stderr.isatty():
             sys.stderr.write("\x1b[?25h")  # the progress bar hides the cursor
+        self._notes.note()
         self._stop()
         self._say_how_to_go_on()
         sys.stdout.flush()

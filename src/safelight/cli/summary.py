@@ -88,6 +88,11 @@ def print_summary(tally: Tally, seconds: float, entries: int, result: str | None
             f"{count_of(tally.observed, 'item')} {verb} lists in observe mode; they change no"
             " verdict."
         )
+    if tally.suppressed:
+        say(
+            f"{count_of(tally.suppressed, 'item')} with near matches that a list to ignore"
+            " explains; they do not count (suppressed, in the rows)."
+        )
     if result:
         say(f"Rows: {result}")
 

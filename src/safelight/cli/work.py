@@ -6,12 +6,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from safelight.cli.output import say
+from safelight.cli.output import warn
 from safelight.clock import utc_now
-from safelight.errors import SafelightError
 from safelight.examine import Examiner, examine_limits, make_pool
 from safelight.files import make_private_folder
-from safelight.matching.flood import Flood, FloodGuard, FloodLimits
+from safelight.matching.flood import FloodGuard, FloodLimits
 from safelight.matching.load import Loaded, Sources, load_files, load_from
 from safelight.matching.rules import MatchPolicy
 from safelight.model import History
@@ -40,52 +39,6 @@ def examiner_for(
         yield Examiner(pool, examine_limits(settings), graded), count
 
 
-def note_matches(
-    settings: Settings, counts: Mapping[int, int], guard: FloodGuard | None = None
-) -> None:
-    """Count matches of entries of lists in the database: what a list has found is its worth.
-
-    What floods raises an alarm, and is told. A failure costs the count and not the scan: it is told
-    and no more.
-    """
-    floods = guard.take_floods() if guard else []
-    for flood in floods:
-        say(f"warning: {_flood_told(flood)}")
-    if not counts:
-        return
-    from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
-    from safelight.store import alarms, matches  # noqa: PLC0415
-
-    now = utc_now()
-    raised = [
-        alarms.NewAlarm(
-            entry=flood.entry,
-            day=now.date(),
-            kind=flood.kind,
-            matches=flood.matches,
-            expected=flood.expected,
-        )
-        for flood in floods
-    ]
-    try:
-        with open_app(settings) as app, app.transaction() as tx:
-            matches.record(tx, counts, at=now)
-            alarms.raise_alarms(tx, raised, at=now)
-            if guard is not None:
-                guard.renew(matches.histories(tx, today=now.date()))
-    except SafelightError as exc:
-        say(f"warning: how often each entry matched could not be noted: {exc}")
-
-
-def _flood_told(flood: Flood) -> str:
-    more = "it still counts" if flood.kind == "exact" else "such matches are marked"
-    return (
-        f"entry {flood.entry} of list {flood.list_name} matched {flood.matches:,} times today;"
-        f" {flood.expected:,} would surprise nobody. {more.capitalize()}, and a person should look"
-        " (safelight list alarms)."
-    )
-
-
 def flood_guard(settings: Settings, loaded: Loaded) -> FloodGuard:
     """Who marks the entries that suddenly match far more than before."""
     return guard_of(settings, loaded.histories)
@@ -94,31 +47,36 @@ def flood_guard(settings: Settings, loaded: Loaded) -> FloodGuard:
 def guard_of(settings: Settings, histories: Mapping[int, History]) -> FloodGuard:
     """The same, of entries with these histories."""
     limits = FloodLimits(least=settings.flood_least, times=settings.flood_times)
-    return FloodGuard(limits, histories)
+    return FloodGuard(limits, histories, utc_now().date())
 
 
-def load_matcher(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
-    """Load what to match against. Hash files need no database; lists open it and let go again."""
+def load_matcher(
+    settings: Settings, sources: Sources, policy: MatchPolicy, *, with_past: bool = False
+) -> Loaded:
+    """Load what to match against. Hash files need no database; lists open it and let go again.
+
+    `with_past`: also how often each entry matched, which a flood guard needs.
+    """
     if sources.hashes:
         loaded = load_files(sources, policy)
     else:
-        loaded = _from_database(settings, sources, policy)
+        loaded = _from_database(settings, sources, policy, with_past=with_past)
     for warning in loaded.warnings:
-        say(f"warning: {warning}")
+        warn(warning)
     return loaded
 
 
-def _from_database(settings: Settings, sources: Sources, policy: MatchPolicy) -> Loaded:
+def _from_database(
+    settings: Settings, sources: Sources, policy: MatchPolicy, *, with_past: bool
+) -> Loaded:
     from safelight.app import open_app  # noqa: PLC0415 - the database is loaded when it is needed
     from safelight.store import matches  # noqa: PLC0415
 
     now = utc_now()
     with open_app(settings) as app:
         store, home = app.store, settings.home
-        loaded = load_from(store, sources, policy, home=home, now=now, tell=_warn)
+        loaded = load_from(store, sources, policy, home=home, now=now, tell=warn)
+        if not with_past:
+            return loaded
         with app.transaction() as tx:
             return replace(loaded, histories=matches.histories(tx, today=now.date()))
-
-
-def _warn(text: str) -> None:
-    say(f"warning: {text}")

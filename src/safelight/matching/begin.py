@@ -19,6 +19,7 @@ from safelight.matching.kept import (
     kept_folder,
     open_kept,
 )
+from safelight.matching.kept_files import discard, tidy
 from safelight.store.changes import Changes, changes_since, has_mark
 from safelight.store.database import Store
 from safelight.store.lists import HashList, lists_for_matching
@@ -38,23 +39,22 @@ class Begun:
     only: frozenset[UUID] | None  # None: every list
     kept: Kept | None
 
-    def settle(self, home: Path, *, now: datetime, tell: Tell) -> Thread | None:
+    def settle(self, home: Path, *, now: datetime, tell: Tell, again: bool = False) -> Thread:
         """Do in the background what the next start is to find: check, or keep anew.
 
-        What goes wrong is told, and costs no answer.
+        `again`: later, while the lists are followed; nothing is checked then. What goes wrong is
+        told, and costs no answer.
         """
-        if self.kept is None or is_worn(self.followed):
-            if self.only is not None or len(self.followed.matcher) < LEAST_KEPT:
-                return None
+        work: Callable[[Path, datetime], None] = self._tidy
+        if self.only is None and is_worn(self.followed, now):
             work = self._keep
-        elif not self.kept.is_checked:
+        elif not again and self.kept is not None and not self.kept.is_checked:
             work = self._check
-        else:
-            return None
+        folder = kept_folder(home, self.organisation)
 
         def run() -> None:
             try:
-                work(home, now)
+                work(folder, now)
             except SafelightError as exc:
                 tell(str(exc))
 
@@ -63,13 +63,19 @@ class Begun:
         thread.start()
         return thread
 
-    def _keep(self, home: Path, now: datetime) -> None:
-        keep(home, self.organisation, self.followed, now=now)
+    def _keep(self, folder: Path, now: datetime) -> None:
+        if len(self.followed.matcher) >= LEAST_KEPT:
+            keep(folder, self.organisation, self.followed, now=now)
+        else:
+            discard(folder)
 
-    def _check(self, home: Path, now: datetime) -> None:
+    def _tidy(self, folder: Path, _now: datetime) -> None:
+        tidy(folder)
+
+    def _check(self, _folder: Path, now: datetime) -> None:
         assert self.kept is not None  # noqa: S101 - `settle` has seen to it
         try:
-            check_kept(self.kept, kept_folder(home, self.organisation))
+            check_kept(self.kept)
         except CorruptFile as exc:
             raise CorruptFile(
                 f"{exc} Matches may have been missed since {now.isoformat(timespec='seconds')}: do"

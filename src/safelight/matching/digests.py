@@ -1,17 +1,18 @@
 """Digests that are looked up where they are equal."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from safelight.matching.merging import merged
+
 Bytes = npt.NDArray[np.uint8]
 Numbers = npt.NDArray[np.int64]
 
 _HEAD_BYTES = 8
-_MERGED_FROM = 4  # a part with at least this share of the one before is merged with it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,12 +72,17 @@ class DigestIndex:
     def with_digests(self, values: Bytes, keys: Numbers) -> "DigestIndex":
         """With these too, whose keys must be new."""
         parts = [*self.parts, SortedDigests.of(values, keys)]
-        while len(parts) > 1 and len(parts[-1]) * _MERGED_FROM >= len(parts[-2]):
-            parts[-2:] = [_joined(parts[-2:])]
-        return DigestIndex(parts)
+        return DigestIndex(merged(parts, lambda one, other: _joined([one, other])))
+
+    def only(self, wanted: Callable[[Numbers], npt.NDArray[np.bool_]]) -> "DigestIndex":
+        """Those whose keys are wanted."""
+        return DigestIndex([part.take(wanted(part.keys)) for part in self.parts])
+
+    def __len__(self) -> int:
+        return sum(map(len, self.parts))
 
     def joined(self) -> SortedDigests:
-        """All of them in one part."""
+        """All of them in one part; there must be some."""
         return _joined(self.parts)
 
 

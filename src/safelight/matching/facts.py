@@ -1,9 +1,7 @@
 """What is known of entries beside their hashes. Values that are never changed, only replaced.
 
 Every entry has a key, which no other entry of its table ever has. Facts are kept in parts, each
-ascending by key; of a key that several parts have, the newest counts. What changes makes a new,
-small part, and small parts are merged so that there are never many: a change of one entry costs
-about the same whatever number there are.
+ascending by key; of a key that several parts have, the newest counts. See `merging`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from safelight.matching.merging import is_worn, merged
 from safelight.model import EntryArrays
 
 Numbers = npt.NDArray[np.int64]
@@ -23,9 +22,6 @@ NEVER = int(np.iinfo(np.int64).max)
 # In the place of a list's number: the entry is gone, and whether its hash is still searched.
 GONE = -1
 FORGOTTEN = -2
-
-# A part that has at least this share of the one before is merged with it.
-_MERGED_FROM = 4
 
 
 class ClassNames:
@@ -115,6 +111,10 @@ def gone(keys: Numbers, mark: int = GONE) -> Columns:
     )
 
 
+def _some(rows: Columns, wanted: Flags) -> Columns:
+    return rows if wanted.all() else rows.take(wanted)
+
+
 def newest(parts: Sequence[Columns]) -> Columns:
     """Of each key the row that comes last, ascending by key."""
     every = joined(parts)
@@ -164,6 +164,11 @@ class Facts:
                 break
         return joined(found).take(places)
 
+    def are_there(self, keys: Numbers) -> Flags:
+        """Which of these keys are those of entries that are not gone."""
+        there: Flags = self.of(keys).lists >= 0
+        return there
+
     def _found_in(self, part: Columns, keys: Numbers) -> Columns:
         at, there = _places(part, keys)
         if there.all():
@@ -180,13 +185,27 @@ class Facts:
             return self
         before = self.of(rows.keys)
         live = len(self) + int((rows.lists >= 0).sum()) - int((before.lists >= 0).sum())
-        parts = [*self.parts, rows]
-        while len(parts) > 1 and len(parts[-1]) * _MERGED_FROM >= len(parts[-2]):
-            parts[-2:] = [newest(parts[-2:])]
+        parts = merged([*self.parts, rows], lambda one, other: newest([one, other]))
+        if len(parts) == 1:  # nothing older that a row which says so would have to hide
+            parts = (_some(parts[0], parts[0].lists != FORGOTTEN),)
         return Facts(parts, live)
+
+    @property
+    def is_worn(self) -> bool:
+        """Whether most of the rows are of what is gone."""
+        return is_worn(sum(map(len, self.parts)), len(self))
+
+    def living(self) -> "Facts":
+        """Without a trace of what is gone: whoever has its hashes must drop them too."""
+        if not self.parts:
+            return self
+        rows = newest(self.parts)
+        return Facts((_some(rows, rows.lists >= 0),), len(self))
 
     def keys_of_lists(self, numbers: Sequence[int]) -> Numbers:
         """The keys of all entries of these lists, ascending."""
+        if not numbers:
+            return np.empty(0, np.int64)
         wanted = np.array(sorted(numbers), np.int32)
         keys = [part.keys[np.isin(part.lists, wanted)] for part in self.parts]
         every = np.unique(np.concatenate([np.empty(0, np.int64), *keys]))

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from threading import Lock
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -54,6 +55,8 @@ class Moment:
     state: State
     place: Place
     contents: ListContents
+    written: datetime | None  # when it was kept on disk, or what it came of
+    unkept: tuple[int, int, int]  # what `Followed` counts since then
 
 
 class Followed:
@@ -67,19 +70,37 @@ class Followed:
         matcher: Matcher | None = None,
         place: Place | None = None,
         contents: ListContents | None = None,
+        written: datetime | None = None,
     ) -> None:
-        """What is known so far; nothing, when not given."""
+        """What is known so far; nothing, when not given. `written`: when that was kept on disk."""
         self.matcher = Matcher.following(Change()) if matcher is None else matcher
         self.place = Place() if place is None else place
         self.contents = contents
-        self.taken = 0  # rows of entries that changed since this was made
+        self.written = written
+        self.taken = 0  # rows of entries that changed since it was kept
+        self.lost = 0  # of these, what is gone; without lists that were deleted:
+        self.deleted = 0
         self._moving = Lock()
 
     def moment(self) -> "Moment":
         """Everything as it is now."""
         with self._moving:
             contents = ListContents() if self.contents is None else self.contents
-            return Moment(state=self.matcher.state, place=self.place, contents=contents)
+            return Moment(
+                state=self.matcher.state,
+                place=self.place,
+                contents=contents,
+                written=self.written,
+                unkept=(self.taken, self.lost, self.deleted),
+            )
+
+    def note_kept(self, moment: "Moment", written: datetime) -> None:
+        """Note that this moment, or a later one, is kept on disk."""
+        with self._moving:
+            self.written = written
+            taken, lost, deleted = moment.unkept
+            self.taken, self.lost = self.taken - taken, self.lost - lost
+            self.deleted -= deleted
 
     def only(self, wanted: Collection[UUID]) -> None:
         """Follow and match these lists alone from now on, if they are known."""
@@ -117,8 +138,10 @@ class Followed:
         with self._moving:
             self.matcher.apply(change)
             self.place, self.contents = place, contents
-        self.taken += sum(len(array.ids) for array in (*arrays, *lost))
-        self.taken += max(0, entries - len(self.matcher))  # of lists that were deleted
+            self.taken += sum(len(array.ids) for array in (*arrays, *lost))
+            self.taken += max(0, entries - len(self.matcher))  # of lists that were deleted
+            self.lost += len(gone)
+            self.deleted += len(deleted)
 
     def _as_before(self, array: EntryArrays) -> EntryArrays:
         """Those of the entries that were there already, as they were."""
@@ -198,6 +221,7 @@ def to_match(list_: "HashList") -> MatchList:
         name=list_.name,
         radius=list_.radius,
         min_quality=list_.min_quality,
+        confirmed=list_.meaning == "confirmed_by_source",
         standing=Standing.OBSERVED if list_.state == "observe" else standing,
         until=None if list_.expires_at is None else int(list_.expires_at.timestamp()),
     )

@@ -13,9 +13,7 @@ from safelight.errors import BadInput
 from safelight.files import write_all
 from safelight.matching.graded_heads import HEAD
 from safelight.matching.rules import Hit, MatchPolicy, judge
-from safelight.model import Algorithm, Answer, Digests, Grade, Skipped, Verdict
-
-_DIGESTS = (Algorithm.SHA256, Algorithm.SHA1, Algorithm.MD5)  # the surest first
+from safelight.model import FILE_DIGESTS, Algorithm, Answer, Digests, Grade, Skipped, Verdict
 
 
 class GradedRow(NamedTuple):
@@ -49,7 +47,7 @@ class Graded:
 
     def grade_of(self, digests: Digests) -> Grade | None:
         """The grade of a file; None where none of its digests is graded."""
-        for algorithm in _DIGESTS:
+        for algorithm in FILE_DIGESTS:
             table = self._tables.get(algorithm)
             number = table.find(bytes.fromhex(getattr(digests, algorithm))) if table else None
             if number is not None:

@@ -7,13 +7,14 @@ decodes the file; one that finds any leaves it, and the parent, which has the wh
 import os
 from collections.abc import Mapping
 
+from safelight.model import FILE_DIGESTS
+
 HEAD = 8  # bytes
-_DIGESTS = ("md5", "sha1", "sha256")
 
 
 def is_graded(heads: int, digests: Mapping[str, str]) -> bool:
     """Tell whether one of the digests (hexadecimal, by algorithm) begins like one in the file."""
-    return any(_holds(heads, bytes.fromhex(digests[name])[:HEAD]) for name in _DIGESTS)
+    return any(_holds(heads, bytes.fromhex(digests[name])[:HEAD]) for name in FILE_DIGESTS)
 
 
 def _holds(heads: int, wanted: bytes) -> bool:

@@ -5,8 +5,10 @@ is whole and the database's own history leads through the moment it was written 
 what has changed since. Otherwise all is read from the database, and kept anew.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,14 +20,16 @@ from safelight.files import make_private_folder
 from safelight.kernel.index import HashIndex
 from safelight.matching.content import ListContents
 from safelight.matching.digests import DigestIndex, SortedDigests
-from safelight.matching.facts import GONE, ClassNames, Columns, Facts, newest
-from safelight.matching.following import Followed, Place
+from safelight.matching.facts import ClassNames, Columns, Facts, Flags, Numbers, newest
+from safelight.matching.following import Followed, Moment, Place
 from safelight.matching.kept_files import (
     Generation,
     forget,
+    index_note,
     make_current,
     new_generation,
     read_current,
+    use_current,
     write_array,
     writing,
 )
@@ -39,11 +43,13 @@ from safelight.model import Algorithm
 LEAST_KEPT = 100_000
 # What is kept is written anew when more than this share of it has changed.
 WORN_SHARE = 0.05
-# Up to so many bytes are checked before they are used; more only meanwhile.
+# Up to so many bytes are checked before they are used; more only meanwhile, and not again so soon.
 CHECKED_FIRST = 256 << 20
+CHECKED_FOR = 24 * 60 * 60.0  # seconds
+# What is gone from the lists is not kept for longer, while anybody begins or follows.
+GONE_KEPT_FOR = timedelta(days=1)
 # Tables of videos that came one after the other; with more, all is read anew.
 _MOST_VIDEO_TABLES = 16
-_MOST_GONE = 2  # as many videos again as there are may be gone; with more, all is read anew
 
 _DIGESTS = tuple(one for one in Algorithm if one not in (Algorithm.PDQ, Algorithm.VPDQ))
 
@@ -54,7 +60,7 @@ class Kept:
 
     followed: Followed
     generation: Generation
-    is_checked: bool  # every byte
+    is_checked: bool  # every byte, now or not long ago
 
 
 def kept_folder(home: Path, organisation: UUID) -> Path:
@@ -64,32 +70,27 @@ def kept_folder(home: Path, organisation: UUID) -> Path:
 
 def open_kept(folder: Path, organisation: UUID) -> Kept | None:
     """What is kept there; None where nothing is. Raise CorruptFile for what cannot be used."""
-    for attempt in range(3):
-        generation = read_current(folder)
-        if generation is None:
-            return None
-        try:
-            return _opened(generation, organisation)
-        except FileNotFoundError as exc:  # another process has just written the next one
-            if attempt == 2:
-                raise CorruptFile(f"{exc.filename} is missing.") from exc
-        except (OSError, KeyError, TypeError, ValueError, AttributeError, IndexError) as exc:
-            raise CorruptFile(f"{generation.folder}: {type(exc).__name__}: {exc}") from exc
-    return None
+    return use_current(folder, lambda generation: _opened(generation, organisation))
 
 
 def _opened(generation: Generation, organisation: UUID) -> Kept:
     facts = generation.facts
     if facts["organisation"] != str(organisation):
         raise ValueError("it is another organisation's")
-    is_checked = generation.bytes <= CHECKED_FIRST
-    if is_checked:
+    is_checked = generation.checked_since(time.time() - CHECKED_FOR)
+    if generation.bytes <= CHECKED_FIRST:
         generation.check()
+        is_checked = True
     place = _place_of(facts["place"])
     state = _state_of(generation, place)
     matcher = Matcher.of_state(state, ClassNames(facts["classes"]))
     return Kept(
-        followed=Followed(matcher, place, ListContents.from_json(facts["contents"])),
+        followed=Followed(
+            matcher,
+            place,
+            ListContents.from_json(facts["contents"]),
+            written=datetime.fromisoformat(facts["written"]),
+        ),
         generation=generation,
         is_checked=is_checked,
     )
@@ -135,11 +136,11 @@ def _state_of(generation: Generation, place: Place) -> State:
             digests[algorithm] = DigestTable(
                 algorithm=algorithm, index=index, facts=facts_of(algorithm)
             )
-    pdq = generation.path("pdq.index")
+    pdq = "pdq.index"
     return State(
         lists=Lists([None] * place.given, place.doubtful()),
         pdq=PdqTable(
-            index=HashIndex.open(pdq) if pdq.name in generation.facts["files"] else HashIndex(),
+            index=generation.index(pdq) if pdq in generation.facts["files"] else HashIndex(),
             facts=facts_of(Algorithm.PDQ),
         ),
         videos=Videos.of(list(_videos_of(generation)), facts_of(Algorithm.VPDQ)),
@@ -151,42 +152,45 @@ def _videos_of(generation: Generation) -> "list[SomeVideos]":
     count = int(generation.facts["video_tables"])
     if count > _MOST_VIDEO_TABLES:
         raise ValueError(f"its videos lie in {count} tables")
-    parts = [
+    return [
         SomeVideos(
             table=VideoTable.of_arrays(
-                HashIndex.open(generation.path(f"vpdq.{number}.index")),
+                generation.index(f"vpdq.{number}.index"),
                 generation.arrays(f"vpdq.{number}"),
             )
         )
         for number in range(count)
     ]
-    live = int(generation.facts["live"].get(Algorithm.VPDQ.value, 0))
-    if sum(len(part.table) for part in parts) > _MOST_GONE * live + _MOST_VIDEO_TABLES:
-        raise ValueError("most of its videos are gone")
-    return parts
 
 
 # -- writing ---------------------------------------------------------------------------------------
 
 
-def is_worn(followed: Followed) -> bool:
-    """Tell whether so much has changed since it was kept that it should be kept anew."""
-    return followed.taken > WORN_SHARE * len(followed.matcher)
+def is_worn(followed: Followed, now: datetime) -> bool:
+    """Tell whether it should be kept anew: much has changed, or what is kept must not stay."""
+    if followed.written is None or followed.deleted:
+        return True
+    if followed.taken > WORN_SHARE * len(followed.matcher):
+        return True
+    return bool(followed.lost) and now - followed.written >= GONE_KEPT_FOR
 
 
-def keep(home: Path, organisation: UUID, followed: Followed, *, now: datetime) -> bool:
+def keep(folder: Path, organisation: UUID, followed: Followed, *, now: datetime) -> bool:
     """Write what is followed as the generation that counts; False where another process writes.
 
-    The matcher is searched and changes meanwhile; what is kept is as it was at one moment, with an
-    index that may have more hashes than are known, which does no harm. Raise DiskFull or BadPath;
-    then what was kept before still counts.
+    The matcher is searched and changes meanwhile; what is kept is as it was at one moment, without
+    a hash of anything else. Where another process has already kept a later moment, that is enough.
+    Raise DiskFull or BadPath; then what was kept before still counts.
     """
-    folder = kept_folder(home, organisation)
-    make_private_folder(home)
+    make_private_folder(folder.parent.parent)
     make_private_folder(folder.parent)
     with writing(folder) as is_ours:
         if not is_ours:
             return False
+        moment = followed.moment()
+        if (other := _written_by_others(folder, moment)) is not None:
+            followed.note_kept(moment, other)
+            return True
         generation = new_generation(folder)
         with followed.matcher.remembering():
             now_followed = followed.moment()
@@ -199,7 +203,26 @@ def keep(home: Path, organisation: UUID, followed: Followed, *, now: datetime) -
             "classes": list(followed.matcher.names.names),
         }
         make_current(generation, facts)
+        followed.note_kept(now_followed, now)
     return True
+
+
+def _written_by_others(folder: Path, moment: Moment) -> datetime | None:
+    """When another process kept this moment or a later one; None: nobody has."""
+    mark = moment.place.mark
+    if moment.written is None or mark is None:  # what is there could not be used
+        return None
+    try:
+        generation = read_current(folder)
+        if generation is None:
+            return None
+        facts = generation.facts
+        seq, digest = int(facts["place"]["mark"]["seq"]), facts["place"]["mark"]["digest"]
+        if seq > mark.seq or (seq, digest) == (mark.seq, mark.digest):
+            return datetime.fromisoformat(facts["written"])
+        return None
+    except (CorruptFile, KeyError, TypeError, ValueError):
+        return None
 
 
 def _written(generation: Path, state: State) -> dict[str, Any]:
@@ -210,20 +233,40 @@ def _written(generation: Path, state: State) -> dict[str, Any]:
         if facts.parts:
             live[algorithm.value] = len(facts)
             rows = newest(facts.parts)
-            # the index of PDQ may still have hashes of what is gone; digests are written without
-            least = GONE if algorithm in (Algorithm.PDQ, Algorithm.VPDQ) else 0
-            _write(generation, f"{algorithm.value}.facts", rows.take(rows.lists >= least).arrays())
+            _write(generation, f"{algorithm.value}.facts", rows.take(rows.lists >= 0).arrays())
     for algorithm, table in state.digests.items():
-        digests = table.index.joined()
-        digests = digests.take(table.facts.of(digests.keys).lists >= 0)
-        _write(generation, f"{algorithm.value}.digests", digests.arrays())
+        digests = table.index.only(table.facts.are_there)
+        if len(digests):
+            _write(generation, f"{algorithm.value}.digests", digests.joined().arrays())
     if len(state.pdq.index):
-        state.pdq.index.save(generation / "pdq.index")
-    for number, part in enumerate(state.videos.parts):
-        index, arrays = part.table.arrays()
-        index.save(generation / f"vpdq.{number}.index")
-        _write(generation, f"vpdq.{number}", arrays)
-    return {"live": live, "video_tables": len(state.videos.parts)}
+        _write_index(generation / "pdq.index", state.pdq.index, state.pdq.facts.are_there)
+    number = 0
+    for part in state.videos.parts:
+        videos = part.table.only(state.videos.facts.are_there(part.table.keys))
+        if len(videos):
+            index, arrays = videos.arrays()
+            _write_index(generation / f"vpdq.{number}.index", index, videos.is_used)
+            _write(generation, f"vpdq.{number}", arrays)
+            number += 1
+    return {"live": live, "video_tables": number}
+
+
+def _write_index(path: Path, index: HashIndex, wanted: Callable[[Numbers], Flags]) -> None:
+    """Write the hashes whose ids are wanted: the index may have others, and get more meanwhile."""
+    note = index_note(path)
+    index.save(path, note=note)
+    saved = HashIndex.open(path)
+    ids = _ids(saved)
+    others = ids[~wanted(ids)]
+    if len(others):
+        saved.remove(others)
+        saved.save(path, note=note)
+
+
+def _ids(index: HashIndex) -> Numbers:
+    """All ids: every hash but one is fewer than 256 bits from that of all zeros."""
+    zeros = np.zeros(32, np.uint8)
+    return np.concatenate([index.search(zeros, radius=255).ids, index.search(~zeros, radius=0).ids])
 
 
 def _write(generation: Path, prefix: str, arrays: dict[str, "np.ndarray[Any, Any]"]) -> None:
@@ -231,11 +274,13 @@ def _write(generation: Path, prefix: str, arrays: dict[str, "np.ndarray[Any, Any
         write_array(generation / f"{prefix}.{name}.npy", array)
 
 
-def check_kept(kept: Kept, folder: Path) -> None:
+def check_kept(kept: Kept) -> None:
     """Read every byte of what is kept; where it is damaged it no longer counts: CorruptFile."""
     try:
         kept.generation.check()
     except SafelightError as exc:
-        if kept.generation.folder.exists():  # else the next one has taken its place
-            forget(folder)
+        if isinstance(exc, CorruptFile) or kept.generation.is_current():
+            forget(kept.generation)
             raise CorruptFile(str(exc)) from exc
+        return  # it is gone, and the next one has taken its place
+    kept.generation.note_checked()

@@ -17,7 +17,7 @@ from uuid import UUID
 
 from safelight.clock import utc_now
 from safelight.errors import SafelightError
-from safelight.matching.begin import begin
+from safelight.matching.begin import Begun, begin
 from safelight.matching.following import Followed
 from safelight.matching.step import Matcher
 from safelight.store.changes import CHANNEL, Changes, changes_since, record_refused
@@ -25,6 +25,7 @@ from safelight.store.database import Store
 from safelight.store.listen import Listener
 
 LOOKED_EVERY = 30.0  # seconds, though nothing was heard
+KEPT_EVERY = 600.0  # seconds at least, from one look at what is kept on disk to the next
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 15.0  # seconds, between attempts to come by a connection
 
@@ -60,9 +61,13 @@ class LiveMatcher:
         self._listener: Listener | None = None
         self._thread: Thread | None = None
         self._told: set[tuple[UUID, str]] = set()
+        self._audited: set[str] = set()  # why lists were left out when it began
         self._caught_up = float("-inf")
         self._problem, self._pause = "", _FIRST_PAUSE
         self._refused: tuple[str, ...] = ()
+        self._begun: Begun | None = None
+        self._settling: Thread | None = None
+        self._settled = float("-inf")
 
     # -- what there is --
 
@@ -85,6 +90,12 @@ class LiveMatcher:
     def problem(self) -> str:
         """Why the lists cannot be followed just now; empty while they are."""
         return self._problem
+
+    @property
+    def slowed(self) -> str:
+        """Why searches get slower and slower, though nothing is missed; empty while they do not."""
+        error = self.matcher.state.pdq.index.statistics().merge_error
+        return "" if error is None else f"New hashes cannot be joined with the others: {error}"
 
     @property
     def refused(self) -> tuple[str, ...]:
@@ -113,10 +124,24 @@ class LiveMatcher:
         begun = begin(self._store, self._names, home=self._home, now=now, tell=self._tell)
         self._followed, self._only = begun.followed, begun.only
         self._organisation = str(begun.organisation)
+        self._begun = begun
+        self._audited |= set(begun.left_out)
         if self._home is None:
             self._followed.contents = None  # nobody asks
-        else:
-            begun.settle(self._home, now=now, tell=self._tell)
+        self._settle(again=False)
+
+    def _settle(self, *, again: bool) -> None:
+        """Have kept on disk what is followed, where it is not or is worn; not all the time."""
+        if self._home is None or self._begun is None or self._is_settling():
+            return
+        if time.monotonic() - self._settled >= KEPT_EVERY:
+            self._settled = time.monotonic()
+            self._settling = self._begun.settle(
+                self._home, now=self._clock(), tell=self._tell, again=again
+            )
+
+    def _is_settling(self) -> bool:
+        return self._settling is not None and self._settling.is_alive()
 
     def close(self) -> None:
         """Stop following. The matcher stays as it is."""
@@ -155,6 +180,7 @@ class LiveMatcher:
         """Have it audited, once, that a list was not used."""
         self._refused = tuple(reason for _, reason in changes.refused)
         new = [one for one in changes.refused if (one[0].id, one[1]) not in self._told]
+        new = [one for one in new if one[1] not in self._audited]
         if new:
             with self._store.transaction() as tx:
                 record_refused(tx, new)
@@ -183,4 +209,5 @@ class LiveMatcher:
             told = listener.wait(max(0.0, due - time.monotonic()))
             if self._organisation in told or time.monotonic() >= due:
                 self.catch_up()
+                self._settle(again=True)
                 due = time.monotonic() + self._every

@@ -266,6 +266,7 @@ def _loaded(
     ignore = frozenset(one.name for one in lists if one.meaning == "ignore")
     told = [f"{facts.name} {facts.digest} {facts.radius} {facts.min_quality}" for facts in about]
     told += [*sorted(observed), *sorted(ignore)]
+    told += sorted(f"{one.name} confirmed" for one in lists if one.rules.confirmed)
     return Loaded(
         matcher=matcher,
         entries=entries,

@@ -3,7 +3,7 @@
 Every reason begins with a stable word; docs/explanation/verdicts.md explains each.
 """
 
-from safelight.model import Algorithm, Match, Scene, VideoMatch
+from safelight.model import PERCEPTUAL, Algorithm, Match, Scene, VideoMatch
 
 TURNS = {
     "identity": "as it is",
@@ -25,7 +25,7 @@ def why(match: Match, quality: int, *, radius: int, min_quality: int, exact_only
     where = _where(match)
     if match.algorithm is Algorithm.PHOTODNA:
         return f"same_photodna: the PhotoDNA hash is that of {where}"
-    if match.algorithm not in (Algorithm.PDQ, Algorithm.VPDQ):
+    if match.algorithm not in PERCEPTUAL:
         return f"same_{match.algorithm}: byte for byte the file of {where}"
     turned = f", {TURNS[match.orientation]}" if match.orientation != "identity" else ""
     at = "" if match.time is None else f", at {clock(match.time)}"

@@ -18,6 +18,7 @@ from safelight.model import (
     DEFAULT_MIN_QUALITY,
     DEFAULT_RADIUS,
     MAX_RADIUS,
+    PERCEPTUAL,
     Algorithm,
     Answer,
     Container,
@@ -108,7 +109,6 @@ class MatchPolicy:
             )
 
 
-PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})  # may be near without being equal
 AS_LISTED = MatchPolicy()  # asks for nothing: every list as it says
 
 
@@ -124,11 +124,13 @@ class Standing(Enum):
 class MatchList:
     """What matching knows of a list: what its hits are worth, and how near is near for it.
 
-    From the moment `until` on (seconds since 1970) it no longer counts; None: no end was agreed.
+    `confirmed`: people at its source looked at every entry. From the moment `until` on (seconds
+    since 1970) it no longer counts; None: no end was agreed.
     """
 
     name: str
     standing: Standing = Standing.COUNTS
+    confirmed: bool = False
     radius: int = DEFAULT_RADIUS
     min_quality: int = DEFAULT_MIN_QUALITY
     until: int | None = None
@@ -164,8 +166,9 @@ class Hit:
     """A match with what is needed to judge it.
 
     `quality` is the lower of the two hashes', if known; `near` what the list and the request agree
-    on; `stored` says that it is one of a picture's pixels as they lie in the file, not of the
-    upright ones. From the moment `until` on (seconds since 1970) the entry no longer counts.
+    on; `confirmed` that people at the list's source looked at what is on it; `stored` that it is
+    one of a picture's pixels as they lie in the file, not of the upright ones. From the moment
+    `until` on (seconds since 1970) the entry no longer counts.
     """
 
     match: Match
@@ -173,6 +176,7 @@ class Hit:
     standing: Standing = Standing.COUNTS
     near: Nearness = Nearness()
     exact_only: bool = False
+    confirmed: bool = False
     stored: bool = False
     until: int | None = None
 
@@ -193,6 +197,14 @@ class Hit:
         if self.match.algorithm is Algorithm.PDQ:
             return self.match.distance == 0 and self.quality >= self.near.min_quality
         return self.match.algorithm is not Algorithm.VPDQ
+
+    @property
+    def always_counts(self) -> bool:
+        """Whether no list to ignore sets it aside: what is known, and all that people confirmed
+        and that is equal, however little its hash says.
+        """
+        equal = self.match.distance == 0 and self.match.algorithm is not Algorithm.VPDQ
+        return self.is_known or (self.confirmed and equal)
 
 
 def current(hits: Iterable[Hit], now: datetime) -> list[Hit]:
@@ -251,7 +263,7 @@ def weigh(hits: Sequence[Hit]) -> Weighed:
     """Tell what counts from what does not.
 
     A file that is known from any list is known, whatever is on a list to ignore. Else a hit does
-    not count that such a list explains as well or better:
+    not count that such a list explains as well or better, unless it `always_counts`:
 
     - by an equal digest: then the very file is of no interest, and nothing about it counts;
     - a picture's by an entry that is as near or nearer, of the same frame;
@@ -262,7 +274,9 @@ def weigh(hits: Sequence[Hit]) -> Weighed:
     ignoring = _best(filter(_is_to_ignore, hits), apart=True)
     suppressed: list[tuple[Hit, Hit]] = []
     if not any(hit.is_known for hit in counting):
-        explained = [(hit, _explanation(hit, ignoring)) for hit in counting]
+        explained = [
+            (hit, None if hit.always_counts else _explanation(hit, ignoring)) for hit in counting
+        ]
         suppressed = [(hit, by) for hit, by in explained if by is not None]
         counting = [hit for hit, by in explained if by is None]
     return Weighed(
@@ -338,7 +352,8 @@ def judge(
     2. An equal PDQ hash of enough quality is known; one of low quality is similar.
     3. A PDQ hash within the radius is similar, and so is a video that is in part the same.
     4. A similar match that a list of files to ignore explains as well or better does not count
-       (`weigh`); where the file is known from any list, all its matches count.
+       (`weigh`), unless it is an equal hash of a list whose source confirmed it; where the file is
+       known from any list, all its matches count.
     5. Otherwise a file that could not be examined is unreadable: unknown is not clean.
 
     Hits on lists and entries in observe mode are told and have no part in this. A video without a
@@ -363,15 +378,21 @@ def judge(
 
 
 def _reasons(weighed: Weighed) -> Iterator[str]:
-    yield from map(_reason, weighed.counting)
+    yield from map(reason_of, weighed.counting)
     if not any(hit.is_known for hit in weighed.counting):
         files = (hit for hit in weighed.ignoring if hit.match.algorithm not in PERCEPTUAL)
         yield from (reasons.on_ignore_list(hit.match) for hit in files)
     for hit, by in weighed.suppressed:
-        yield f"ignored_near: {_reason(hit)}; {reasons.explained(by.match)}"
+        yield ignored_reason(hit, by)
 
 
-def _reason(hit: Hit) -> str:
+def ignored_reason(hit: Hit, by: Hit) -> str:
+    """Why a hit does not count that another explains."""
+    return f"ignored_near: {reason_of(hit)}; {reasons.explained(by.match)}"
+
+
+def reason_of(hit: Hit) -> str:
+    """What makes the hit one, for a reader."""
     return reasons.why(
         hit.match,
         hit.quality,

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from threading import Lock
-from typing import Any
+from typing import Protocol, Self, TypeVar
 
 import numpy as np
 
@@ -16,11 +16,31 @@ from safelight.matching.facts import FORGOTTEN, GONE, ClassNames, Facts, Numbers
 from safelight.matching.reach import Lists
 from safelight.matching.rules import Hit, MatchList, MatchPolicy, best_per_entry
 from safelight.matching.tables import Arrived, Asked, DigestTable, PdqTable, Videos
-from safelight.model import Algorithm, EntryArrays, Examined, ImageHashes, VideoHashes
+from safelight.model import (
+    FILE_DIGESTS,
+    PERCEPTUAL,
+    Algorithm,
+    EntryArrays,
+    Examined,
+    ImageHashes,
+    VideoHashes,
+)
 
 _NO_KEYS = np.empty(0, np.int64)
-_DIGESTS = (Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256)  # of a file; others come from sources
-_PERCEPTUAL = frozenset({Algorithm.PDQ, Algorithm.VPDQ})
+
+
+class Table(Protocol):
+    """The entries of one algorithm. Never changed: `with_entries` gives another."""
+
+    @property
+    def facts(self) -> Facts:
+        """What is known of the entries."""
+
+    def with_entries(self, arrived: Arrived | None, gone_keys: Numbers) -> Self:
+        """With these entries, in the place of what they were, and without those that are gone."""
+
+
+_Table = TypeVar("_Table", bound=Table)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +115,6 @@ class Matcher:
         """A matcher of what was kept."""
         new = cls.__new__(cls)
         new._begin(state, names)
-        new._to_forget = [part.keys[part.lists == GONE] for part in state.pdq.facts.parts]
         return new
 
     def _begin(self, state: State, names: ClassNames) -> None:
@@ -112,6 +131,11 @@ class Matcher:
     def lists(self) -> tuple[MatchList, ...]:
         """The lists that are matched."""
         return tuple(one for one in self._state.lists.every if one is not None)
+
+    @property
+    def digests(self) -> tuple[Algorithm, ...]:
+        """The digests of files that entries are of."""
+        return tuple(one for one in FILE_DIGESTS if len(self._state.facts_of(one)))
 
     @property
     def state(self) -> State:
@@ -223,12 +247,12 @@ def _nothing() -> State:
 def _changed(before: State, change: Change, arrived: Mapping[Algorithm, Arrived]) -> State:
     """The state after a change; the index of PDQ is still to be filled."""
 
-    def after(table: Any, algorithm: Algorithm) -> Any:
+    def after(table: _Table, algorithm: Algorithm) -> _Table:
         deleted = table.facts.keys_of_lists(change.deleted)
         return table.with_entries(arrived.get(algorithm), np.union1d(change.gone, deleted))
 
     digests = dict(before.digests)
-    for algorithm in arrived.keys() - _PERCEPTUAL:
+    for algorithm in arrived.keys() - PERCEPTUAL:
         digests.setdefault(algorithm, _no_digests(algorithm))
     return State(
         lists=_lists(before.lists, change),
@@ -256,7 +280,7 @@ def _lists(before: Lists, change: Change) -> Lists:
 def _digest_hits(state: State, examined: Examined, asked: Asked) -> Iterator[Hit]:
     if examined.digests is None:
         return
-    for algorithm in _DIGESTS:
+    for algorithm in FILE_DIGESTS:
         value = bytes.fromhex(getattr(examined.digests, algorithm.value))
         yield from _equal(state, algorithm, value, asked)
 

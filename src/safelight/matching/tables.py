@@ -5,7 +5,7 @@ facts decide. So a search with the facts of one moment sees what stood at that m
 added meanwhile. The hash of an entry never changes.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
@@ -17,6 +17,7 @@ from safelight.kernel.index import HashIndex
 from safelight.matching.arrays import joined_frames, keys_of, some_rows
 from safelight.matching.digests import DigestIndex
 from safelight.matching.facts import NEVER, ClassNames, Columns, Facts, Numbers, gone
+from safelight.matching.merging import is_worn, merged
 from safelight.matching.reach import UNTOLD_QUALITY, Lists, Reach, known_quality
 from safelight.matching.rules import Hit, MatchPolicy, Nearness, Standing
 from safelight.matching.video import QUERIES_AT_A_TIME, Flags, Query, VideoHit, VideoTable
@@ -32,9 +33,6 @@ from safelight.model import (
 )
 
 Bytes = npt.NDArray[np.uint8]
-
-# A table of videos that has at least this share of the frames of the one before is merged with it.
-_MERGED_FROM = 4
 
 _QUERIES_AT_A_TIME = QUERIES_AT_A_TIME // len(ORIENTATIONS)  # each in all its orientations
 
@@ -81,6 +79,7 @@ class Asked:
                 quality=good,
                 standing=Standing.OBSERVED if flags & EntryFlag.OBSERVED else one.standing,
                 near=self.reach.every[list_],
+                confirmed=one.confirmed,
                 exact_only=bool(flags & EntryFlag.EXACT_ONLY),
                 stored=stored,
                 until=_first_end(one.until, until),
@@ -276,6 +275,8 @@ class DigestTable:
         index = self.index
         if arrived is not None and (new := _is_new(self.facts, arrived.keys)).any():
             index = index.with_digests(arrived.array.values[new], arrived.keys[new])
+        if facts.is_worn:  # both at once, or what comes back would be taken to be there still
+            index, facts = index.only(facts.are_there), facts.living()
         return replace(self, index=index, facts=facts)
 
     def hits(self, value: bytes, asked: Asked) -> Iterator[Hit]:
@@ -304,14 +305,23 @@ class SomeVideos:
         """Make the table."""
         return cls(table=VideoTable(frames, keys), frames=frames, keys=keys)
 
+    def __len__(self) -> int:
+        """How many frames it has, while it may be merged."""
+        return 0 if self.keys is None else len(self.keys)
+
     def with_others(self, others: "SomeVideos") -> "SomeVideos | None":
         """Both as one; None where they stay apart."""
         if self.frames is None or self.keys is None or others.frames is None or others.keys is None:
             return None
-        if len(others.keys) * _MERGED_FROM < len(self.keys):
-            return None
         keys = np.concatenate([self.keys, others.keys])
         return SomeVideos.of(joined_frames(self.frames, others.frames), keys)
+
+    def only(self, wanted: Callable[[Numbers], Flags]) -> "SomeVideos":
+        """Those whose keys are wanted."""
+        if self.frames is None or self.keys is None:
+            return SomeVideos(table=self.table.only(wanted(self.table.keys)))
+        rows = wanted(self.keys)
+        return self if rows.all() else SomeVideos.of(some_rows(self.frames, rows), self.keys[rows])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,9 +346,11 @@ class Videos:
         parts = list(self.parts)
         if arrived is not None and (new := _is_new(self.facts, arrived.keys)).any():
             parts.append(SomeVideos.of(some_rows(arrived.array, new), arrived.keys[new]))
-        while len(parts) > 1 and (both := parts[-2].with_others(parts[-1])):
-            parts[-2:] = [both]
-        return Videos.of(parts, facts)
+        every = merged(parts, SomeVideos.with_others)
+        if facts.is_worn or is_worn(sum(len(part.table) for part in every), len(facts)):
+            some = [part.only(facts.are_there) for part in every]
+            every, facts = tuple(part for part in some if len(part.table)), facts.living()
+        return Videos.of(every, facts)
 
     def video_hits(self, examined: VideoHashes, asked: Asked) -> Iterator[Hit]:
         """The videos that match; after a look at key frames only, all that might."""

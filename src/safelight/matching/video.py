@@ -155,6 +155,32 @@ class VideoTable:
         """All that the table is, to be kept."""
         return self._index, {name.lstrip("_"): getattr(self, name) for name in _KEPT}
 
+    def only(self, videos: Flags) -> "VideoTable":
+        """Some of the videos. The index stays and may hold hashes that none of them has."""
+        if videos.all():
+            return self
+        pairs = videos[self._pair_videos]
+        times = np.repeat(pairs, np.diff(self._pair_starts))
+        lengths = np.diff(self._pair_starts)[pairs]
+        values, numbers = self._pair_values[pairs], np.cumsum(videos) - 1
+        return VideoTable.of_arrays(
+            self._index,
+            {
+                "keys": self.keys[videos],
+                "first_pairs": np.searchsorted(values, np.arange(len(self._first_pairs))),
+                "pair_values": values,
+                "pair_videos": numbers[self._pair_videos[pairs]],
+                "pair_times": self._pair_times[times],
+                "pair_starts": np.concatenate([[0], np.cumsum(lengths)]),
+                "pair_qualities": self._pair_qualities[pairs],
+            },
+        )
+
+    def is_used(self, ids: Numbers) -> Flags:
+        """Whether any video has the hashes with these ids in the index."""
+        used: Flags = self._first_pairs[ids] < self._first_pairs[ids + 1]
+        return used
+
     def _make_pairs(
         self, keys: Numbers, qualities: npt.NDArray[np.int16], times: npt.NDArray[np.int32]
     ) -> None:

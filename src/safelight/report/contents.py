@@ -92,6 +92,11 @@ def _outcome(gathered: Gathered) -> Iterator[Block]:
             f"{tally.unchecked:,} items were not checked, or only in part. They are listed below.",
             alert=True,
         )
+    if tally.suppressed:
+        yield Text(
+            f"{tally.suppressed:,} items have near matches that a list of files to ignore explains."
+            " These do not count; which they are is in the results file only."
+        )
     if gathered.observed:
         yield Text(
             f"{gathered.observed:,} items match a list in observe mode. Such lists are tried out:"

@@ -82,7 +82,8 @@ def _match(match: dict[str, Any]) -> list[str]:
         how.append(TURNS[turn])
     if match.get("time") is not None:
         how.append(f"at {clock(match['time'])}")
-    return [", ".join(filter(None, how)), *_scenes(match)]
+    flood = ["floods: suddenly matches far more than before"] if match.get("flood") else []
+    return [", ".join(filter(None, how)), *_scenes(match), *flood]
 
 
 def _how_near(match: dict[str, Any]) -> str:

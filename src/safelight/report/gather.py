@@ -11,11 +11,10 @@ from safelight.bulk.rows import Tally, is_skipped, is_unchecked, path_of
 from safelight.bulk.state import whole_rows
 from safelight.errors import CorruptFile
 from safelight.files import show_path
-from safelight.model import FOUND, Algorithm, Verdict
+from safelight.model import FOUND, PERCEPTUAL, Verdict
 from safelight.report.show import Row, why_not_checked
 
 DEFAULT_MOST = 1000  # rows of each table of a printed report
-_PERCEPTUAL = (Algorithm.PDQ, Algorithm.VPDQ)
 
 # Upper ends of the classes in which distances are counted.
 DISTANCES = (0, 8, 16, 24, 31, 64)
@@ -94,7 +93,7 @@ def is_found(row: Row) -> bool:
 def nearness(row: Row) -> tuple[bool, bool, int]:
     """Orders found rows: known before similar; of those the same bytes, then from nearest."""
     best = row["matches"][0]
-    return row["verdict"] != Verdict.KNOWN, best["algorithm"] in _PERCEPTUAL, best["distance"]
+    return row["verdict"] != Verdict.KNOWN, best["algorithm"] in PERCEPTUAL, best["distance"]
 
 
 def distance_class(distance: int) -> int:
@@ -125,7 +124,7 @@ def _count_found(gathered: Gathered, row: Row) -> None:
     for pair in {(match["list"], match["class"]) for match in matches}:
         gathered.classes[pair] += 1
     gathered.algorithms[matches[0]["algorithm"]] += 1
-    near = [match["distance"] for match in matches if match["algorithm"] in _PERCEPTUAL]
+    near = [match["distance"] for match in matches if match["algorithm"] in PERCEPTUAL]
     if near:
         gathered.distances[distance_class(min(near))] += 1
 

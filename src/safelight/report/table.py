@@ -16,12 +16,12 @@ COLUMNS = (
     *("verdict", "fully_checked", "place", "path_base64", "exhibit", "kind", "format", "size"),
     *("sha256", "sha1", "md5", "modified", "changed", "accessed", "born", "code", "flags"),
     *("list", "entry", "class", "algorithm", "distance", "orientation", "frame", "time"),
-    *("query_percent", "list_percent", "scenes"),
+    *("query_percent", "list_percent", "scenes", "flood"),
 )
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MATCH = (
     *("list", "entry", "class", "algorithm", "distance", "orientation", "frame", "time"),
-    *("query_percent", "list_percent"),
+    *("query_percent", "list_percent", "flood"),
 )
 
 

@@ -11,14 +11,13 @@ from safelight.bulk.rows import path_of
 from safelight.connectors.vics_out import Version, VicsCase, VicsFile, VicsMedium, vics_case
 from safelight.errors import BadInput, CorruptFile
 from safelight.files import show_path
-from safelight.model import Algorithm, Verdict
+from safelight.model import PERCEPTUAL, Verdict
 from safelight.report.gather import is_found, rows_of
 from safelight.report.show import Row, name_of, plain, visible
 from safelight.report.withheld import Withheld, notes, withheld, without_classes
 
 Mapping = dict[str, dict[str, int]]  # list -> class by its source -> category
 
-_PERCEPTUAL = (Algorithm.PDQ, Algorithm.VPDQ)
 _MIME = {
     **{("image", name): f"image/{name}" for name in ("jpeg", "png", "gif", "webp", "tiff", "bmp")},
     ("image", "heif"): "image/heif",
@@ -75,10 +74,10 @@ class _Medium:
 
 
 def _take(found: dict[str, _Medium], row: Row) -> None:
-    if not row.get("md5"):
+    if "exhibit" not in row:
         raise BadInput(
-            "VICS goes by MD5, which only the rows of a scan with --exhibit have: scan again with"
-            " --exhibit ID."
+            "VICS wants sizes and times, which only the rows of a scan with --exhibit have: scan"
+            " again with --exhibit ID."
         )
     found.setdefault(row["sha256"], _Medium(row)).files.append(_file(row))
 
@@ -115,8 +114,7 @@ def _category(row: Row, mapping: Mapping) -> tuple[int | None, str]:
     numbers = {
         mapping[match["list"]][match["class"]]
         for match in row["matches"]
-        if match["algorithm"] not in _PERCEPTUAL
-        and match["class"] in mapping.get(match["list"], {})
+        if match["algorithm"] not in PERCEPTUAL and match["class"] in mapping.get(match["list"], {})
     }
     if len(numbers) > 1:
         told = ", ".join(map(str, sorted(numbers)))

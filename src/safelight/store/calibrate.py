@@ -4,18 +4,20 @@ Some pictures have so little in them, or so much that others have too, that a ha
 nothing. Which these are, a set of ordinary pictures shows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 import sqlalchemy as sa
 
-from safelight.errors import BadInput
+from safelight.errors import BadInput, ListNotFound
 from safelight.kernel.index import HashIndex
 from safelight.model import MAX_RADIUS, Algorithm, EntryArrays, EntryFlag
 from safelight.store.entry_arrays import entry_batches
-from safelight.store.lists import HashList, next_change
+from safelight.store.lists import HashList, by_subject, get, next_change, permit
 from safelight.store.tables import entry
 from safelight.store.transaction import Transaction
 
@@ -24,6 +26,7 @@ USUAL_SHARE = 0.001
 _AT_A_TIME = 4096  # entries
 
 Hashes = npt.NDArray[np.uint8]
+Begin = Callable[[], AbstractContextManager[Transaction]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,48 +45,75 @@ class Calibration:
 
 
 def calibrate(
-    tx: Transaction,
-    list_: HashList,
+    begin: Begin,
+    name: str,
     reference: Hashes,
     *,
     share: float = USUAL_SHARE,
     radius: int | None = None,
     force: bool = False,
-    step: Callable[[int], None] = lambda _: None,
+    step: Callable[[int, int], None] = lambda _, __: None,
+    now: datetime,
 ) -> Calibration:
     """Let PDQ entries that are near to more than `share` of the reference match only where equal.
 
     `reference` is uint8[n, 32], a hash for each ordinary picture. `radius`, in bits, is the list's
-    if not given. What matched only where equal before still does. `step` is told how many entries
-    are compared. Raise BadInput for a reference that is too small, unless `force`; audited.
+    if not given. What matched only where equal before still does. `begin` begins a transaction: the
+    entries are read in one and changed in another, none is open while they are compared, and what
+    else changes meanwhile stays as it is. `step` is told how many entries are compared, and of how
+    many. Audited. Raise ListNotFound; NotPermitted, audited, where the list may not be matched
+    against; BadInput for a reference that is too small, unless `force`.
     """
-    radius = list_.radius if radius is None else radius
-    _check(len(reference), share, radius, force=force)
-    most = int(share * len(reference))
+    with begin() as tx:
+        list_ = get(tx, name)
+        permit(tx, list_, purpose="match", now=now)
+        radius = list_.radius if radius is None else radius
+        _check(len(reference), share, radius, force=force)
+        batches = list(entry_batches(tx, [list_.id], Algorithm.PDQ))
+    known = [_exact_only(batch) for batch in batches]
+    found = _near_too_many(batches, known, reference, share, radius, step)
+    with begin() as tx:
+        if not by_subject(tx, [list_.subject]):
+            raise ListNotFound(f"The list {list_.name!r} was deleted in the meantime.")
+        done = Calibration(
+            reference=len(reference),
+            radius=radius,
+            share=share,
+            entries=sum(len(batch.ids) for batch in batches),
+            exact_only=_set_near(tx, list_, _still_near(found), near=False),
+            already=sum(int(one.sum()) for one in known),
+        )
+        tx.record("list.calibrate", list_.subject, name=list_.name, **asdict(done))
+    return done
+
+
+def _near_too_many(
+    batches: Sequence[EntryArrays],
+    known: Sequence[npt.NDArray[np.bool_]],
+    reference: Hashes,
+    share: float,
+    radius: int,
+    step: Callable[[int, int], None],
+) -> npt.NDArray[np.int64]:
+    """The ids of the entries that are near to too many, without those `known` to be."""
     index = HashIndex.build(reference, np.arange(len(reference), dtype=np.int64))
-    compared = already = 0
-    found = []
-    for batch in entry_batches(tx, [list_.id], Algorithm.PDQ):
-        known = _exact_only(batch)
-        already += int(known.sum())
+    most = int(share * len(reference))
+    total = sum(len(batch.ids) for batch in batches)
+    compared = 0
+    found = [np.empty(0, np.int64)]
+    for batch, is_known in zip(batches, known, strict=True):
         for first in range(0, len(batch.ids), _AT_A_TIME):
             rows = slice(first, first + _AT_A_TIME)
             is_near_many = _near_many(index, batch.values[rows], radius, most)
-            found.append(batch.ids[rows][is_near_many & ~known[rows]])
+            found.append(batch.ids[rows][is_near_many & ~is_known[rows]])
             compared += len(batch.ids[rows])
-            step(compared)
-    ids = np.concatenate([np.empty(0, np.int64), *found])
-    _set_near(tx, list_, sa.and_(entry.c.id == sa.any_(ids.tolist())), near=False)
-    done = Calibration(
-        reference=len(reference),
-        radius=radius,
-        share=share,
-        entries=compared,
-        exact_only=len(ids),
-        already=already,
-    )
-    tx.record("list.calibrate", list_.subject, name=list_.name, **asdict(done))
-    return done
+            step(compared, total)
+    return np.concatenate(found)
+
+
+def _still_near(ids: npt.NDArray[np.int64]) -> "sa.ColumnElement[bool]":
+    """Those of these entries that nobody else set apart meanwhile. An id keeps its hash."""
+    return sa.and_(entry.c.near, entry.c.id == sa.any_(ids.tolist()))
 
 
 def undo(tx: Transaction, list_: HashList) -> int:

@@ -1,6 +1,6 @@
 """What two lists share, and what only one of them has."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -26,15 +26,23 @@ _VALUES = _SIDES.format(what="algorithm, value, one.id AS one, other.id AS other
 )
 
 
-# First the values that are on several of the lists, which are few against all; then their pairs.
+# First which lists each value is on; then these sets of lists, which are few; then their pairs.
 _OVERLAPS = """
 WITH shared AS (
     SELECT array_agg(list ORDER BY list) AS lists FROM entry
     WHERE organisation = :organisation AND NOT retracted AND list = ANY(CAST(:lists AS uuid[]))
     GROUP BY algorithm, value HAVING count(*) > 1
-)
-SELECT one, other, count(*) FROM shared, unnest(lists) AS one, unnest(lists) AS other
+), alike AS (SELECT lists, count(*) AS number FROM shared GROUP BY lists)
+SELECT one, other, CAST(sum(number) AS bigint) FROM alike, unnest(lists) AS one,
+    unnest(lists) AS other
 WHERE one < other GROUP BY one, other
+"""
+# What one list shares with each of the others: only what is on it is compared.
+_OVERLAPS_OF = """
+SELECT other.list, count(*) FROM entry AS one JOIN entry AS other USING (algorithm, value)
+WHERE one.list = :one AND one.organisation = :organisation AND NOT one.retracted
+AND other.list = ANY(CAST(:others AS uuid[])) AND other.organisation = :organisation
+AND NOT other.retracted GROUP BY other.list
 """
 
 
@@ -105,8 +113,23 @@ def overlaps(tx: Transaction, among: Sequence[HashList]) -> list[Overlap]:
     names = {list_.id: list_.name for list_ in among}
     tx.connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))
     facts = {"organisation": tx.organisation, "lists": list(names)}
-    found = []
-    for one, other, both in tx.connection.execute(sa.text(_OVERLAPS), facts):
-        first, second = sorted((names[one], names[other]))
-        found.append(Overlap(first=first, second=second, both=both))
+    rows = tx.connection.execute(sa.text(_OVERLAPS), facts)
+    return _sorted(_overlap(names[one], names[other], both) for one, other, both in rows)
+
+
+def overlaps_of(tx: Transaction, one: HashList, others: Sequence[HashList]) -> list[Overlap]:
+    """The others that share entries with the list; ask each for the purpose statistics first."""
+    names = {list_.id: list_.name for list_ in others}
+    tx.connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))
+    facts = {"organisation": tx.organisation, "one": one.id, "others": list(names)}
+    rows = tx.connection.execute(sa.text(_OVERLAPS_OF), facts)
+    return _sorted(_overlap(one.name, names[other], both) for other, both in rows)
+
+
+def _overlap(one: str, other: str, both: int) -> Overlap:
+    first, second = sorted((one, other))
+    return Overlap(first=first, second=second, both=both)
+
+
+def _sorted(found: Iterable[Overlap]) -> list[Overlap]:
     return sorted(found, key=lambda one: (-one.both, one.first, one.second))

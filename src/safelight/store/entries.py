@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from safelight.model import Algorithm
-from safelight.store.lists import HashList
+from safelight.store.lists import HashList, permit
 from safelight.store.origins import why_shortened
-from safelight.store.tables import entry, entry_assertion, entry_frame
+from safelight.store.tables import entry, entry_assertion, entry_frame, entry_match_count
 from safelight.store.transaction import Transaction
 
 _DIGITS_SHOWN = 8
@@ -85,9 +85,14 @@ class Entry:
         }
 
     def shown(self, *, whole: bool) -> str:
-        """The value as text; if not `whole`, enough to recognise it and no more."""
-        text = self.algorithm.text(self.value)
-        return text if whole else text[:_DIGITS_SHOWN] + "…"
+        """The value as text, as the function `shown` gives it."""
+        return shown(self.algorithm, self.value, whole=whole)
+
+
+def shown(algorithm: Algorithm, value: bytes, *, whole: bool) -> str:
+    """A value as text; if not `whole`, enough to recognise it and no more."""
+    text = algorithm.text(value)
+    return text if whole else text[:_DIGITS_SHOWN] + "…"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,16 +106,26 @@ class Shown:
 
 
 def show(
-    tx: Transaction, list_: HashList, *, after: int = 0, limit: int = 100, now: datetime
+    tx: Transaction,
+    list_: HashList,
+    *,
+    after: int = 0,
+    limit: int = 100,
+    never_matched: bool = False,
+    now: datetime,
 ) -> Shown:
     """A page for a person to look at, audited: whole values are an export, which must be permitted.
 
     Where the list, or one that entries of the page came from, does not permit that, or no longer,
-    the values are to be shortened.
+    the values are to be shortened. `never_matched`: of those that stand and that nothing has
+    matched yet; raise NotPermitted, audited, where the list does not permit statistics.
     """
-    found, following = page(tx, list_, after=after, limit=limit)
+    if never_matched:
+        permit(tx, list_, purpose="statistics", now=now)
+    found, following = page(tx, list_, after=after, limit=limit, never_matched=never_matched)
     reason = why_shortened(tx, list_, _origins(found), now=now)
-    facts = {"name": list_.name, "after": after, "entries": len(found)}
+    facts: dict[str, Any] = {"name": list_.name, "after": after, "entries": len(found)}
+    facts |= {"never_matched": True} if never_matched else {}
     tx.record("list.show" if reason else "list.export", list_.subject, **facts)
     return Shown(entries=tuple(found), following=following, whole=not reason, reason=reason)
 
@@ -126,13 +141,27 @@ def _origins(entries: Sequence[Entry]) -> set[str]:
 
 
 def page(
-    tx: Transaction, list_: HashList, *, after: int = 0, limit: int = 100
+    tx: Transaction,
+    list_: HashList,
+    *,
+    after: int = 0,
+    limit: int = 100,
+    never_matched: bool = False,
 ) -> tuple[list[Entry], int | None]:
-    """Up to `limit` entries with an id past `after`, and the `after` of the next page if any."""
+    """Up to `limit` entries with an id past `after`, and the `after` of the next page if any.
+
+    `never_matched`: of those that stand and that nothing has matched yet.
+    """
     columns = [entry.c[name] for name in (*_COLUMNS, *_FACTS)]
     query = sa.select(*columns).where(
         entry.c.list == list_.id, entry.c.organisation == tx.organisation
     )
+    if never_matched:
+        matched = sa.exists().where(
+            entry_match_count.c.entry == entry.c.id,
+            entry_match_count.c.organisation == tx.organisation,
+        )
+        query = query.where(~entry.c.retracted, ~matched)
     query = query.where(entry.c.id > after).order_by(entry.c.id).limit(limit + 1)
     rows = tx.connection.execute(query).mappings().all()
     more, rows = len(rows) > limit, rows[:limit]

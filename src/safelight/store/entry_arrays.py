@@ -71,12 +71,6 @@ class ChangedEntries:
     arrays: dict[Algorithm, EntryArrays]
     lost: dict[Algorithm, EntryArrays]  # what is gone; without classes and ends
 
-    @property
-    def gone(self) -> Numbers:
-        """The ids of the entries that are gone."""
-        ids = [array.ids for array in self.lost.values()]
-        return np.unique(np.concatenate([np.empty(0, np.int64), *ids]))
-
 
 def entries_for_matching(tx: Transaction, list_ids: Sequence[UUID]) -> dict[Algorithm, EntryArrays]:
     """Every entry of the lists that stands, per algorithm; those without entries are left out.
@@ -128,17 +122,20 @@ class _Scope:
 
     def names_singly(self, ids: Sequence[Numbers]) -> bool:
         """Whether it is so few entries that queries name each of them."""
-        return self.after is not None and sum(map(len, ids)) <= _NAMED_SINGLY
+        return sum(map(len, ids)) <= _NAMED_SINGLY
 
     def said(self, ids: Sequence[Numbers]) -> sql.Composed:
-        """A condition on assertions: of all entries, or of these where they are few."""
+        """A condition on assertions: of these entries where they are few, else of few others."""
         ours = sql.SQL("organisation = {}").format(sql.Literal(self.tx.organisation))
-        if self.after is None:
-            return ours
-        if not self.names_singly(ids):
+        if self.names_singly(ids):
+            named = sql.Literal(np.unique(np.concatenate(ids)).tolist())
+            return ours + sql.SQL(" AND entry = ANY({}::bigint[])").format(named)
+        if self.after is not None:
             return ours + self.filled(" AND entry IN (SELECT id FROM entry WHERE {which})")
-        named = sql.Literal(np.unique(np.concatenate(ids)).tolist())
-        return ours + sql.SQL(" AND entry = ANY({}::bigint[])").format(named)
+        # What was imported at once has ids in a row, so that the rest of the table is not read.
+        first, last = min(map(np.min, ids)), max(map(np.max, ids))
+        between = sql.SQL(" AND entry BETWEEN {} AND {}")
+        return ours + between.format(sql.Literal(int(first)), sql.Literal(int(last)))
 
 
 def _read_arrays(
@@ -289,8 +286,7 @@ def _read_few_classes(scope: _Scope, said: sql.Composed) -> _Classes:
 
 
 def _read_classes(scope: _Scope, said: sql.Composed) -> _Classes:
-    driver: Any = scope.tx.connection.connection.driver_connection
-    with driver.cursor() as cursor:
+    with _driver(scope.tx).cursor() as cursor:
         cursor.execute(scope.filled(_NAMES, said=said))
         cursor.execute("SELECT name FROM class_name ORDER BY number")
         names = ["", *(name for (name,) in cursor)]

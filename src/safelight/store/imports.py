@@ -2,16 +2,16 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from safelight.errors import BadInput
 from safelight.model import HashRow
-from safelight.store.lists import HashList, next_change
+from safelight.store.lists import HashList, end_of_ignoring, next_change
 from safelight.store.staging import stage
-from safelight.store.tables import entry
+from safelight.store.tables import entry, hash_list
 from safelight.store.transaction import Transaction
 
 # Each different hash once, with the id of its entry: that which is there, or a new one. A known
@@ -86,7 +86,8 @@ WHERE NOT is_new AND there.their_class <> '' AND said.their_class NOT IN ('', th
 """
 
 # A source that says the same again changes nothing; a class it changed its mind about is replaced,
-# and one it does not repeat stays, as does the owner. When it ends is as was said last.
+# and one it does not repeat stays, as do the owner and the end: who says nothing of an end has not
+# taken it back.
 _OF_NEW = " WHERE is_new"
 _OF_OLD = """
 WHERE NOT is_new AND NOT EXISTS (
@@ -94,17 +95,28 @@ WHERE NOT is_new AND NOT EXISTS (
     AND there.entry = said.id AND there.source = :source AND there.their_id = said.their_id
     AND there.retracted_at IS NULL AND said.their_class IN ('', there.their_class)
     AND :owner IN ('', there.owner)
-    AND there.expires_at IS NOT DISTINCT FROM CAST(:expires_at AS timestamptz)
+    AND there.expires_at IS NOT DISTINCT FROM CASE WHEN :endless THEN NULL
+        ELSE coalesce(CAST(:expires_at AS timestamptz), there.expires_at) END
 )
 ON CONFLICT (entry, source, their_id) DO UPDATE SET retracted_at = NULL,
     their_class = coalesce(nullif(excluded.their_class, ''), entry_assertion.their_class),
     owner = coalesce(nullif(excluded.owner, ''), entry_assertion.owner),
-    expires_at = excluded.expires_at
+    expires_at = CASE WHEN :endless THEN NULL
+        ELSE coalesce(excluded.expires_at, entry_assertion.expires_at) END
+"""
+# Entries that were there and that nobody stands by any more: all that was said of them has ended.
+_ENDED = """
+SELECT count(DISTINCT numbered.id) FROM numbered JOIN entry_assertion AS said
+ON said.organisation = :organisation AND said.entry = numbered.id
+WHERE NOT is_new AND said.expires_at <= now() AND said.retracted_at IS NULL AND NOT EXISTS (
+    SELECT FROM entry_assertion AS lasts WHERE lasts.organisation = :organisation
+    AND lasts.entry = numbered.id AND lasts.retracted_at IS NULL
+    AND (lasts.expires_at IS NULL OR lasts.expires_at > now())
+)
 """
 
 
 _OWNER = 200  # characters
-IGNORED_DAYS = 365  # how long entries are ignored where nobody says how long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,13 +124,15 @@ class Terms:
     """What holds for all that an import brings."""
 
     owner: str = ""  # who answers for it here; empty: the source alone does
-    until: datetime | None = None  # from then on it does not stand; None: no end was agreed
+    until: datetime | None = None  # from then on it does not stand; None: as was said before
+    endless: bool = False  # an end that was said before is taken back
     observe: bool = False  # no verdict hangs on what is new until the list is enabled
 
     def to_json(self) -> dict[str, Any]:
         """The terms as the audit trail has them: nothing that was not said."""
         ends = None if self.until is None else self.until.isoformat()
-        terms = {"owner": self.owner, "until": ends, "observe": self.observe}
+        terms = {"owner": self.owner, "until": ends, "endless": self.endless}
+        terms["observe"] = self.observe
         return {name: value for name, value in terms.items() if value}
 
 
@@ -131,6 +145,7 @@ def terms_of(
     *,
     owner: str | None = None,
     until: datetime | None = None,
+    endless: bool = False,
     observe: bool = False,
     now: datetime,
 ) -> Terms:
@@ -143,23 +158,26 @@ def terms_of(
         raise BadInput(f"The owner cannot be kept: 1 to {_OWNER} printable characters.")
     if until is not None and until <= now:
         raise BadInput(f"The end {until:%Y-%m-%d} has passed. Give a day to come.")
+    if endless and (until is not None or list_.meaning == "ignore"):
+        raise BadInput("There is an end, or there is none; what is to be ignored has one.")
     if list_.meaning == "ignore":
-        last = now.astimezone(UTC).date() + timedelta(days=IGNORED_DAYS)
-        usual = datetime.combine(last, time(23, 59, 59), UTC)
-        return Terms(owner=owner or tx.actor, until=until or usual, observe=observe)
-    return Terms(owner=owner or "", until=until, observe=observe)
+        end = until or end_of_ignoring(now)
+        return Terms(owner=owner or tx.actor, until=end, observe=observe)
+    return Terms(owner=owner or "", until=until, endless=endless, observe=observe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportCounts:
     """What became of the rows: `added` are new entries; the other good rows were there already.
 
-    Of those the source gives `reclassified` another class than before, and that one stands.
+    Of those the source gives `reclassified` another class than before, and that one stands; and
+    `ended` match nothing, because all that was said of them has ended.
     """
 
     added: int
     already_there: int
     reclassified: int = 0
+    ended: int = 0
 
 
 def import_entries(
@@ -174,8 +192,9 @@ def import_entries(
     """Add the rows to the list, each with an assertion by `source` (the list's, if not given).
 
     Importing the same rows again adds nothing; what is better known by then is noted, and what was
-    retracted stands again. When it ends is as the last import says (see `terms_of`). `step` is told
-    what is done next, once all rows are read. Raise ListNotFound when the list has gone.
+    retracted stands again. An end or owner that was said before stays where `terms` say nothing of
+    it. `step` is told what is done next, once all rows are read. Raise ListNotFound when the list
+    has gone, and BadInput when it is to be ignored without an owner or an end.
     """
     connection = tx.connection
     facts: dict[str, Any] = {
@@ -185,8 +204,10 @@ def import_entries(
         "source": source or list_.source,
         "owner": terms.owner,
         "expires_at": terms.until,
+        "endless": terms.endless,
         "observe": terms.observe,
     }
+    _check_terms(tx, list_, terms)
     connection.execute(sa.text("SET LOCAL work_mem = '64MB'"))  # sorts in memory
     staged, frames = stage(connection, rows)
     step(f"Sorting {staged:,} hashes")
@@ -200,8 +221,11 @@ def import_entries(
     changed = _assert(
         connection, facts, new=added > 0, old=added < numbered, often=numbered < staged
     )
+    ended = connection.scalar(sa.text(_ENDED), facts) if added < numbered else 0
     connection.execute(sa.text("DROP TABLE staged, numbered"))
-    counts = ImportCounts(added=added, already_there=staged - added, reclassified=changed)
+    counts = ImportCounts(
+        added=added, already_there=staged - added, reclassified=changed, ended=int(ended or 0)
+    )
     details = {"name": list_.name, "source": facts["source"], "change": facts["change"]}
     details |= {"added": counts.added, "already_there": counts.already_there}
     if changed:
@@ -209,6 +233,18 @@ def import_entries(
     details |= terms.to_json()
     tx.record("list.import", list_.subject, **details)
     return counts
+
+
+def _check_terms(tx: Transaction, list_: HashList, terms: Terms) -> None:
+    """Call it with the list's change taken: by then its meaning stays until the commit."""
+    if terms.owner and terms.until:
+        return
+    meaning = sa.select(hash_list.c.meaning).where(hash_list.c.id == list_.id)
+    if tx.connection.scalar(meaning) == "ignore":
+        raise BadInput(
+            f"The list {list_.name!r} is one to ignore: what comes on it needs an owner and an end."
+            f" Import again: safelight list import {list_.name} FILE"
+        )
 
 
 def _number(tx: Transaction, list_: HashList, facts: dict[str, Any]) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +14,24 @@ from safelight.errors import BadInput, ListExists, ListNotFound, NotPermitted
 from safelight.model import DEFAULT_MIN_QUALITY, DEFAULT_RADIUS, MAX_RADIUS, Algorithm
 from safelight.store.tables import check_code, entry, hash_list
 from safelight.store.transaction import Transaction
+
+IGNORED_DAYS = 365  # how long entries are ignored where nobody says how long
+
+_OF_LIST = """
+entry.list = :list AND entry.organisation = :organisation AND said.organisation = :organisation
+AND entry.id = said.entry AND said.retracted_at IS NULL
+AND (said.owner = '' OR said.expires_at IS NULL)
+"""
+_WITHOUT_TERMS = "SELECT said.entry FROM entry, entry_assertion AS said WHERE {of_list} LIMIT 1"
+_GIVE_TERMS = """
+WITH given AS (
+    UPDATE entry_assertion AS said SET owner = coalesce(nullif(owner, ''), :owner),
+        expires_at = coalesce(expires_at, CAST(:end AS timestamptz))
+    FROM entry WHERE {of_list} RETURNING said.entry
+)
+UPDATE entry SET change = :change
+WHERE list = :list AND organisation = :organisation AND id IN (SELECT entry FROM given)
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,15 +158,24 @@ def count(tx: Transaction, list_: HashList) -> dict[Algorithm, int]:
     return {algorithm: found.get(algorithm.value, 0) for algorithm in Algorithm}
 
 
-def edit(tx: Transaction, list_: HashList, new: NewList) -> HashList:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edited:
+    """The list as it is now. Of `given` entries somebody did not say who answers, or until when."""
+
+    list_: HashList
+    given: int = 0
+
+
+def edit(tx: Transaction, list_: HashList, new: NewList, *, now: datetime) -> Edited:
     """Change the facts of a list to those of `new`; audited with the old and the new of each.
 
-    Raise BadInput, ListExists when another list has the new name, ListNotFound.
+    What is to be ignored from then on gets an owner and an end where it has none, as an import
+    gives them. Raise BadInput, ListExists when another list has the new name, ListNotFound.
     """
     values = _checked(new)
     changed = {name: value for name, value in values.items() if value != _stored(list_, name)}
     if not changed:
-        return list_
+        return Edited(list_=list_)
     taken = sa.select(hash_list.c.id).where(
         hash_list.c.organisation == tx.organisation, hash_list.c.name == new.name
     )
@@ -160,8 +187,29 @@ def edit(tx: Transaction, list_: HashList, new: NewList) -> HashList:
         name: {"old": _plain(_stored(list_, name)), "new": _plain(value)}
         for name, value in changed.items()
     }
-    tx.record("list.edit", list_.subject, name=list_.name, changed=facts)
-    return _from_row(row)
+    ignores = changed.get("meaning") == "ignore"
+    given = _give_terms(tx, list_, end_of_ignoring(now)) if ignores else 0
+    more = {"given_terms": given} if given else {}
+    tx.record("list.edit", list_.subject, name=list_.name, changed=facts, **more)
+    return Edited(list_=get(tx, new.name) if given else _from_row(row), given=given)
+
+
+def end_of_ignoring(now: datetime) -> datetime:
+    """Until when something is ignored where nobody says until when: the end of a day."""
+    last = now.astimezone(UTC).date() + timedelta(days=IGNORED_DAYS)
+    return datetime.combine(last, time(23, 59, 59), UTC)
+
+
+def _give_terms(tx: Transaction, list_: HashList, end: datetime) -> int:
+    """Let what stands have an owner, the actor, and an end; return of how many entries it had not.
+
+    Takes a change number if of any.
+    """
+    facts = {"organisation": tx.organisation, "list": list_.id, "owner": tx.actor, "end": end}
+    if tx.connection.scalar(sa.text(_WITHOUT_TERMS.format(of_list=_OF_LIST)), facts) is None:
+        return 0
+    facts["change"] = next_change(tx, list_)
+    return int(tx.connection.execute(sa.text(_GIVE_TERMS.format(of_list=_OF_LIST)), facts).rowcount)
 
 
 def set_state(tx: Transaction, list_: HashList, state: str) -> int:

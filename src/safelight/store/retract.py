@@ -10,25 +10,24 @@ from safelight.errors import BadInput
 from safelight.store.lists import HashList, next_change
 from safelight.store.transaction import Transaction
 
-_RETRACT = """
-UPDATE entry_assertion SET retracted_at = :at FROM entry
-WHERE entry.id = entry_assertion.entry AND entry.list = :list
-AND entry.organisation = :organisation AND entry_assertion.organisation = :organisation
-AND entry_assertion.source = :source AND retracted_at IS NULL
-AND (:every OR their_id = ANY(:ids))
-"""
 # Of some entries nothing stands any more; of others matching must learn that less does.
-_SILENCED = """
-WITH touched AS (
+_RETRACT = """
+WITH taken AS (
+    UPDATE entry_assertion AS said SET retracted_at = :at FROM entry
+    WHERE entry.id = said.entry AND entry.list = :list AND entry.organisation = :organisation
+    AND said.retracted_at IS NULL AND {is_taken} RETURNING said.entry
+), touched AS (
     UPDATE entry SET change = :change, retracted = NOT EXISTS (
-        SELECT FROM entry_assertion WHERE entry_assertion.entry = entry.id AND retracted_at IS NULL
+        SELECT FROM entry_assertion AS said WHERE said.entry = entry.id
+        AND said.organisation = :organisation AND said.retracted_at IS NULL AND NOT ({is_taken})
     )
     WHERE list = :list AND organisation = :organisation AND NOT retracted
-    AND id IN (SELECT entry FROM entry_assertion WHERE retracted_at = :at AND source = :source)
-    RETURNING retracted
+    AND id IN (SELECT entry FROM taken) RETURNING retracted
 )
-SELECT count(*) FROM touched WHERE retracted
+SELECT (SELECT count(*) FROM taken), (SELECT count(*) FROM touched WHERE retracted)
 """
+_BY_SOURCE = "said.organisation = :organisation AND said.source = :source"
+_BY_ID = f"{_BY_SOURCE} AND said.their_id = ANY(CAST(:ids AS text[]))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,18 +50,17 @@ def retract(
         "list": list_.id,
         "change": next_change(tx, list_),
         "source": source,
-        "every": ids is None,
         "ids": list(ids or ()),
         "at": at,
     }
-    assertions = tx.connection.execute(sa.text(_RETRACT), facts).rowcount
+    statement = _RETRACT.format(is_taken=_BY_SOURCE if ids is None else _BY_ID)
+    assertions, entries = tx.connection.execute(sa.text(statement), facts).one()
     if not assertions:
         what = "anything" if ids is None else ", ".join(ids)
         raise BadInput(
             f"Nothing to retract: on the list {list_.name!r} no assertion of {source!r} about "
             f"{what} stands. See safelight list show {list_.name}."
         )
-    entries = int(tx.connection.scalar(sa.text(_SILENCED), facts) or 0)
     named = {"ids": list(ids)[:100]} if ids is not None else {}
     details = {"name": list_.name, "source": source, "assertions": assertions, "entries": entries}
     tx.record("list.retract", list_.subject, **details, **named)

@@ -1,6 +1,7 @@
 """Figures about lists: sizes, sources, ages, and which entries ever matched."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ import sqlalchemy as sa
 
 from safelight.errors import NotPermitted
 from safelight.model import Algorithm
-from safelight.store.lists import HashList, all_lists, permit
+from safelight.store.lists import HashList, check_use, permit, uncounted
 from safelight.store.tables import (
     entry,
     entry_assertion,
@@ -60,10 +61,13 @@ class Matched:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """Entries that no verdict hangs on, and what would have matched them."""
+    """Entries that no verdict hangs on, and what matched them.
+
+    Every match counts that there ever was: where a list was used before it was observed, those too.
+    """
 
     entries: int = 0
-    matched: int = 0  # of the entries, so many did
+    matched: int = 0  # of the entries, so many were
     matches: int = 0
 
     def to_json(self) -> dict[str, Any]:
@@ -129,13 +133,23 @@ def look(
 def countable(tx: Transaction, *, now: datetime) -> tuple[list[HashList], list[str]]:
     """The lists that permit statistics, by name, and why any other does not, which is audited."""
     usable, reasons = [], []
-    for list_ in all_lists(tx):
+    for list_ in uncounted(tx):
         try:
             permit(tx, list_, purpose="statistics", now=now)
             usable.append(list_)
         except NotPermitted as exc:
             reasons.append(str(exc))
     return usable, reasons
+
+
+def others_countable(tx: Transaction, list_: HashList, *, now: datetime) -> list[HashList]:
+    """The other lists that permit statistics; nobody asked for the rest, and none is refused."""
+    usable = []
+    for other in uncounted(tx):
+        with suppress(NotPermitted):
+            check_use(other, purpose="statistics", now=now)
+            usable.append(other)
+    return [other for other in usable if other.id != list_.id]
 
 
 def figures(tx: Transaction, list_: HashList, *, most: int = 10, now: datetime) -> Figures:
@@ -206,6 +220,7 @@ def _ended(tx: Transaction, stands: "sa.ColumnElement[bool]", now: datetime) -> 
         said.organisation == tx.organisation, said.expires_at <= now, said.retracted_at.is_(None)
     )
     goes_on = sa.exists().where(
+        said.organisation == tx.organisation,
         said.entry == entry.c.id,
         said.retracted_at.is_(None),
         said.expires_at.is_(None) | (said.expires_at > now),

@@ -170,6 +170,8 @@ entry_assertion = sa.Table(
         "entry",
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     ),
+    # What a source takes back it names by these, and a list may have millions of them.
+    sa.Index("entry_assertion_their_id_idx", "their_id"),
 )
 
 entry_match_count = sa.Table(

@@ -87,7 +87,7 @@ class Done:
 
 
 _COUNTERS = ("verdicts", "not_checked", "in_part")
-_NUMBERS = ("partly_checked", "observed", "files")
+_NUMBERS = ("partly_checked", "observed", "suppressed", "files")
 
 
 def _tally_to_json(tally: Tally) -> dict[str, Any]:

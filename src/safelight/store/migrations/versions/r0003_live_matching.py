@@ -49,6 +49,7 @@ def _entry_assertion() -> None:
         ["organisation", "entry"],
         postgresql_where=sa.text("expires_at IS NOT NULL"),
     )
+    op.create_index("entry_assertion_their_id_idx", "entry_assertion", ["their_id"])
 
 
 def _entry_match_day() -> None:

@@ -1,7 +1,8 @@
 """Rows that an earlier scan wrote, and what the hashes in them match now. No media is touched.
 
-A row holds the digests of its file and, of a picture, the PDQ hash of the first frame, upright. Its
-turned and mirrored forms, further frames and those of videos are not in it.
+A row holds the digests of its file (earlier versions wrote SHA-256 alone) and, of a picture, the
+PDQ hash of the first frame, upright. Its turned and mirrored forms, further frames and those of
+videos are not in it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,10 @@ from enum import Enum
 from typing import Any
 
 from safelight.bulk.rows import is_skipped
-from safelight.matching.flood import FloodGuard
 from safelight.matching.rules import Hit, MatchPolicy, current, judge
 from safelight.matching.step import Matcher
 from safelight.model import (
+    FILE_DIGESTS,
     FOUND,
     Algorithm,
     Answer,
@@ -28,23 +29,27 @@ from safelight.model import (
 
 Row = dict[str, Any]
 
-_DIGESTS = (Algorithm.SHA256, Algorithm.SHA1, Algorithm.MD5)
 
-
-class Kept(Enum):
+class Comparable(Enum):
     """How much of its item a row can still be compared by."""
 
     WHOLE = "whole"  # all that a scan compares of it, but for turned forms and further frames
-    IN_PART = "in_part"  # its bytes only: no hash of what it shows is in the row
+    IN_PART = "in_part"  # the row lacks a digest, or a hash of what the item shows
     NOTHING = "nothing"
 
 
-def kept_in(row: Row) -> Kept:
-    """What is kept of an item in its row."""
-    if not any(row.get(one) for one in _DIGESTS) and not row.get("pdq"):
-        return Kept.NOTHING
+def comparable_by(row: Row, digests: Sequence[Algorithm]) -> Comparable:
+    """What is kept of an item in its row, for lists that hold these digests."""
+    if not any(row.get(one) for one in FILE_DIGESTS) and not row.get("pdq"):
+        return Comparable.NOTHING
     shows = row.get("pdq") is not None or "members" in row
-    return Kept.WHOLE if shows and not is_skipped(row) else Kept.IN_PART
+    whole = shows and not is_skipped(row) and not digests_not_in(row, digests)
+    return Comparable.WHOLE if whole else Comparable.IN_PART
+
+
+def digests_not_in(row: Row, digests: Sequence[Algorithm]) -> list[Algorithm]:
+    """Those of the digests that the row does not hold."""
+    return [one for one in digests if not row.get(one)]
 
 
 def new_matches(
@@ -53,7 +58,6 @@ def new_matches(
     policy: MatchPolicy,
     *,
     now: datetime,
-    guard: FloodGuard | None = None,
 ) -> Answer | None:
     """What the hashes in the row match that it does not tell yet; None if there is nothing."""
     told = {(match["list"], match["entry"]) for match in row["matches"]}
@@ -63,9 +67,7 @@ def new_matches(
         if (hit.match.list_name, hit.match.entry) not in told
     ]
     answer = judge(_examined(row), hits, policy, matcher.lists)
-    if answer.verdict not in FOUND:
-        return None
-    return answer if guard is None else guard.look(answer)
+    return answer if answer.verdict in FOUND else None
 
 
 def rematched_row(row: Row, answer: Answer, source: Mapping[str, Any]) -> Row:
@@ -90,7 +92,7 @@ def rematched_row(row: Row, answer: Answer, source: Mapping[str, Any]) -> Row:
 def _hits(row: Row, matcher: Matcher, policy: MatchPolicy) -> list[Hit]:
     hits = [
         hit
-        for one in _DIGESTS
+        for one in FILE_DIGESTS
         if row.get(one)
         for hit in matcher.hash_hits(one, bytes.fromhex(row[one]), policy)
     ]

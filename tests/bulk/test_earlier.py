@@ -7,13 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from safelight.bulk.kept import Kept, kept_in, new_matches, rematched_row
-from safelight.bulk.kept_files import results_files, rows_from
+from safelight.bulk.earlier import (
+    Comparable,
+    comparable_by,
+    digests_not_in,
+    new_matches,
+    rematched_row,
+)
+from safelight.bulk.earlier_files import results_files, rows_from
 from safelight.bulk.parts import Part
 from safelight.errors import BadInput, CorruptFile
 from safelight.matching.rules import MatchList, MatchPolicy, Standing
 from safelight.matching.step import Matcher
-from safelight.model import Algorithm, EntryArrays, Verdict
+from safelight.model import FILE_DIGESTS, Algorithm, EntryArrays, Verdict
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 PDQ = "5a" * 32
@@ -23,6 +29,8 @@ SHA256 = "ab" * 32
 def row(**more: Any) -> dict[str, Any]:
     return {
         "path": "/a.png",
+        "md5": "01" * 16,
+        "sha1": "02" * 20,
         "sha256": SHA256,
         "kind": "image",
         "format": "png",
@@ -90,6 +98,9 @@ def test_a_request_narrows_and_a_list_says_how_near():
 def test_a_list_to_ignore_explains_what_is_near():
     assert verdict(row(), matcher(near(9), near(4))) is None
     assert verdict(row(), matcher(near(4), near(9))) is Verdict.SIMILAR
+    flat = row(pdq_quality=3)
+    assert verdict(flat, matcher(near(0), near(0))) is None
+    assert verdict(flat, matcher(near(0), near(0), confirmed=True)) is Verdict.SIMILAR
 
 
 def test_an_unreadable_row_is_known_by_its_bytes():
@@ -105,16 +116,32 @@ def test_an_unreadable_row_is_known_by_its_bytes():
 @pytest.mark.parametrize(
     ("one", "kept"),
     [
-        (row(), Kept.WHOLE),
-        (row(pdq=None, code="damaged"), Kept.IN_PART),
-        (row(pdq=None, kind="video", frames=9), Kept.IN_PART),
-        (row(pdq=None, kind="archive", members=2), Kept.WHOLE),  # its members have their own
-        (row(pdq=None, verdict="skipped"), Kept.IN_PART),
-        (row(pdq=None, sha256=None, code="read_error"), Kept.NOTHING),
+        (row(), Comparable.WHOLE),
+        (row(pdq=None, code="damaged"), Comparable.IN_PART),
+        (row(pdq=None, kind="video", frames=9), Comparable.IN_PART),
+        (row(pdq=None, kind="archive", members=2), Comparable.WHOLE),  # its members have their own
+        (row(pdq=None, verdict="skipped"), Comparable.IN_PART),
+        (row(pdq=None, md5=None, sha1=None, sha256=None, code="e"), Comparable.NOTHING),
     ],
 )
 def test_how_much_of_an_item_is_in_its_row(one, kept):
-    assert kept_in(one) is kept
+    assert comparable_by(one, ()) is kept
+    assert comparable_by(one, FILE_DIGESTS) is kept
+
+
+@pytest.mark.parametrize("lacks", ["md5", "sha1", "sha256"])
+def test_a_row_without_a_digest_that_lists_hold_is_compared_in_part(lacks):
+    one = row(**{lacks: None})
+    del one[lacks]
+    others = [digest for digest in FILE_DIGESTS if digest != lacks]
+    assert comparable_by(one, others) is Comparable.WHOLE
+    assert comparable_by(one, FILE_DIGESTS) is Comparable.IN_PART
+    assert digests_not_in(one, FILE_DIGESTS) == [lacks]
+
+
+def test_lists_tell_which_digests_they_hold():
+    assert matcher(near(0)).digests == ()
+    assert matcher(b"0" * 20, algorithm=Algorithm.SHA1).digests == (Algorithm.SHA1,)
 
 
 def write(path: Path, rows: list[dict[str, Any]]) -> Path:
@@ -134,7 +161,7 @@ def test_rows_are_read_again_as_they_were_written_and_from_anywhere(tmp_path, en
         "orientation": "identity", "frame": 0,
     }  # fmt: skip
     rows = [
-        row(path="/1", derivation=[{"kind": "row", "name": "7"}], exhibit="x", md5="00" * 16),
+        row(path="/1", derivation=[{"kind": "row", "name": "7"}], exhibit="x"),
         row(path="/2", verdict="similar", matches=[{**match, "flood": True}], suppressed=[match]),
         row(path="/3", pdq=None, pdq_quality=None, manifest={"url": "u"}),
     ]
