@@ -27,8 +27,8 @@ def answer_lines(fd: int, answer: Answer, output: Output, notes: MatchNotes) -> 
     """Answer each line of `fd` on standard output; return the exit code.
 
     What waits is answered together; nothing waits for more. `notes` are told how many lines matched
-    each entry, before Ctrl-C ends it too. A line that is no hash is answered with an error.
-    BadInput where there is no input to read.
+    each entry, at Ctrl-C too. A line that is no hash is answered with an error. BadInput where
+    there is no input to read.
     """
     lines = _Lines(answer, output, notes)
     try:
@@ -80,15 +80,18 @@ def match_row(text: str, parts: Parts) -> Row:
 
 def _as_text(row: Row) -> str:
     """A line for every match, with tabs; one that says so where there is none."""
-    shown = show_text(row["hash"])
     if "error" in row:
-        return f"{shown}\terror ({row['error']['code']}): {row['error']['message']}\n"
+        return (
+            f"{show_text(row['hash'])}\terror ({row['error']['code']}): {row['error']['message']}\n"
+        )
     lines = [
-        "\t".join((shown, *_told(match), SAID[name].strip()))
+        "\t".join((show_text(row["hash"]), *_told(match), SAID[name].strip()))
         for name in SAID
         for match in row.get(name, ())
     ]
-    return "".join(f"{line.rstrip()}\n" for line in lines or [f"{shown}\tno match"])
+    return "".join(
+        f"{line.rstrip()}\n" for line in lines or [f"{show_text(row['hash'])}\tno match"]
+    )
 
 
 def _told(match: dict[str, Any]) -> Iterator[str]:
