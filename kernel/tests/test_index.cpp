@@ -374,6 +374,14 @@ TEST("a search beside writers and merges sees each change whole or not at all") 
     CHECK(at_rest(index).entries == 1000);
 }
 
+// A sanitizer's allocator may be left locked in a child by another thread of the parent, which
+// glibc's is not: there a child only looks.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kMayAllocate = false;
+#else
+constexpr bool kMayAllocate = true;
+#endif
+
 TEST("a forked child goes on with the index, whatever the parent's threads were doing") {
     Index index(kSmall);
     for (int round = 0; round < 50; ++round) {
@@ -381,11 +389,12 @@ TEST("a forked child goes on with the index, whatever the parent's threads were 
         index.add(hashes_of(60, static_cast<unsigned>(round)), from_to(first, first + 60), kNoPause);
         const pid_t child = fork();
         if (child == 0) {
-            alarm(20);
+            alarm(60);
+            const auto before = static_cast<std::size_t>(first) + 60;
+            if (!kMayAllocate) _exit(index.snapshot()->live() == before ? 0 : 1);
             index.add(hashes_of(60, 99), from_to(100000, 100060), kNoPause);
             index.merge(kNoPause);
-            const std::size_t live = index.statistics().entries;
-            _exit(live == static_cast<std::size_t>(first) + 120 ? 0 : 1);
+            _exit(index.statistics().entries == before + 60 ? 0 : 1);
         }
         int status = 0;
         waitpid(child, &status, 0);
@@ -409,7 +418,8 @@ TEST("a fork at any moment of a search or a change leaves the child nothing to w
     for (int round = 0; round < 200; ++round) {
         const pid_t child = fork();
         if (child == 0) {
-            alarm(20);
+            alarm(60);
+            if (!kMayAllocate) _exit(index.snapshot()->live() >= 20 ? 0 : 1);
             index.add(hashes_of(1, 3), Ids{200}, kNoPause);
             _exit(index.remove(Ids{200}) == 1 && index.snapshot()->live() >= 20 ? 0 : 1);
         }
