@@ -105,6 +105,7 @@ def test_parquet_holds_every_field(tmp_path: Path) -> None:
     full, empty = table.to_pylist()
     assert full.pop("manifest") == [("url", "u"), ("_row", "1")]
     assert dict(empty.pop("manifest")) == {}
+    assert [match.pop("flood") for match in full["matches"]] == [None]  # said only where it is so
     assert {name: value for name, value in full.items() if value is not None} == {
         name: value for name, value in a_row().items() if value is not None and name != "manifest"
     } | {"derivation": [{**a_row()["derivation"][0]}]}

@@ -5,7 +5,7 @@ import json
 import shlex
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -137,7 +137,7 @@ def test_help_tells_that_a_turned_picture_needs_the_file(safelight: Run) -> None
 
 
 @pytest.fixture
-def typed(command: list[str], environ: dict[str, str], known: Path) -> Run:
+def typed(command: list[str], environ: dict[str, str], known: Path) -> Iterator[Run]:
     """Match what is written to standard input; the process, to talk to."""
 
     def run(*options: str) -> subprocess.Popen[str]:
@@ -150,7 +150,10 @@ def typed(command: list[str], environ: dict[str, str], known: Path) -> Run:
             text=True,
         )
 
-    return run
+    # Where Ctrl-C is ignored, as in the background of a shell, a child would ignore it too.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield run
+    signal.signal(signal.SIGINT, before)
 
 
 def test_lines_are_answered_one_by_one_before_the_input_ends(typed: Run, pdq: str) -> None:
