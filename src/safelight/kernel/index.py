@@ -246,17 +246,19 @@ class HashIndex:
         with index_file.opened(path) as (file, contents):
             new._note, new._file = contents.note, os.fsdecode(path)
             if contents.counts.entries:
-                new._native = cls._mapped(file, contents)
+                new._native = cls._mapped(file, contents, path)
         return new
 
     @classmethod
-    def _mapped(cls, file: BinaryIO, contents: index_file.Contents) -> Index:
+    def _mapped(
+        cls, file: BinaryIO, contents: index_file.Contents, path: index_file.AnyPath
+    ) -> Index:
         start, size = index_file.PAGE_BYTES, contents.body_bytes
         tuning = cls._merge_rows, cls._direct_rows
         try:
             return Index(*tuning, file.fileno(), start, size, contents.counts)
         except ValueError as exc:
-            raise index_file.damaged(file.name, str(exc)) from exc
+            raise index_file.damaged(path, str(exc)) from exc
 
     @staticmethod
     def verify(
