@@ -1,16 +1,16 @@
 """`safelight list` and `safelight audit`, as a person runs them."""
 
 import json
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from program import json_rows as _json
+from program import safelight as _safelight
 
 M = "0123456789abcdef0123456789abcdef"
 
@@ -21,23 +21,6 @@ def home() -> Iterator[Path]:
     folder = Path(tempfile.mkdtemp(prefix="safelight-test-", dir="/tmp"))
     yield folder
     shutil.rmtree(folder)
-
-
-def _safelight(home: Path, *words: object, code: int = 0) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, "-m", "safelight.cli", *map(str, words)],
-        env={**os.environ, "SAFELIGHT_HOME": str(home), "SAFELIGHT_ACTOR": "alice"},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == code, done.stderr
-    return done
-
-
-def _json(home: Path, *words: object) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in _safelight(home, *words, "-o", "json").stdout.splitlines()]
 
 
 def test_the_life_of_a_list(home: Path, tmp_path: Path) -> None:

@@ -1,17 +1,15 @@
 """`safelight list`: how near lists match, what is only observed, who answers until when, alarms."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from program import json_rows as _json
+from program import safelight as _safelight
 
 from safelight.app import App, open_app
 from safelight.clock import utc_now
@@ -33,23 +31,6 @@ def app() -> Iterator[App]:
 @pytest.fixture(scope="module")
 def home(app: App) -> Path:
     return app.settings.home
-
-
-def _safelight(home: Path, *words: object, code: int = 0) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, "-m", "safelight.cli", *map(str, words)],
-        env={**os.environ, "SAFELIGHT_HOME": str(home), "SAFELIGHT_ACTOR": "alice"},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == code, done.stderr
-    return done
-
-
-def _json(home: Path, *words: object) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in _safelight(home, *words, "-o", "json").stdout.splitlines()]
 
 
 def _md5(path: Path, *digits: str) -> Path:

@@ -1,16 +1,14 @@
 """The second examiner on another installation: its database numbers entries in its own way."""
 
 import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from PIL import Image
+from program import safelight as run
 
 from safelight.demo import landscape
 
@@ -27,19 +25,6 @@ def empty_homes() -> Iterator[tuple[Path, Path]]:
     yield first, second
     shutil.rmtree(first)
     shutil.rmtree(second)
-
-
-def run(home: Path, *words: object, code: int = 0) -> "subprocess.CompletedProcess[str]":
-    done = subprocess.run(
-        [sys.executable, "-m", "safelight.cli", *map(str, words)],
-        env={**os.environ, "SAFELIGHT_HOME": str(home), "SAFELIGHT_ACTOR": "alice"},
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    assert done.returncode == code, done.stderr
-    return done
 
 
 @pytest.fixture(scope="module")
